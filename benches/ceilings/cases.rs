@@ -10,7 +10,10 @@ use axum::routing::get;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
+use tokio::runtime::Builder;
 use tower::{Layer as _, Service, service_fn};
+use tower_password_grant::store::MemoryUsage;
+use tower_password_grant::usage::UsageLedger;
 
 use super::meter::{Meter, finish};
 use super::refresh;
@@ -26,6 +29,7 @@ pub const TOKEN: &str = "token request";
 pub const TOKEN_ROUTER: &str = "token request, layer around an axum router";
 pub const TOKEN_RULED: &str = "token request with three login rules";
 pub const TOKEN_RULED_BY_CLOSURES: &str = "token request with three async closures as rules";
+pub const TOKEN_NOTED: &str = "token request with a usage ledger";
 pub const HANDLER: &str = "token request, hand-written axum handler";
 pub const REALMS: &str = "token request in the second of two realms";
 pub const DEFAULT_REALM: &str = "token request in the default of two realms";
@@ -106,6 +110,7 @@ fn answered(meter: &mut Meter) {
         let sample = || token_request(BASIC, BODY, Full::new);
         meter.case(name, sample, |request| through(&mut ruled, request, StatusCode::OK));
     }
+    noted(meter);
     let mut realms = library::layer_with_realms(10).layer(inner());
     for (name, body) in [(REALMS, format!("{BODY}&realm={REALM}")), (DEFAULT_REALM, BODY.to_owned())] {
         let sample = || token_request(BASIC, &body, Full::new);
@@ -123,6 +128,23 @@ fn answered(meter: &mut Meter) {
     let body = "grant_type=pass%77ord&username=johnd%6Fe&password=A3ddj3%77&scope=read+write";
     let escaped = || token_request(basic, body, Full::new);
     meter.case(ESCAPES, escaped, |request| through(&mut service, request, StatusCode::OK));
+}
+
+/// What the ledger takes is not written while it is measured: that is the work of its task.
+fn noted(meter: &mut Meter) {
+    let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+    let _entered = runtime.enter();
+    let usage = UsageLedger::new(MemoryUsage::new());
+    let mut service = library::noted_layer(10, usage.clone()).layer(inner());
+    let sample = || token_request(BASIC, BODY, Full::new);
+    // Queue and spare room grow to their size.
+    for _ in 0..2 {
+        for _ in 0..3_000 {
+            through(&mut service, sample(), StatusCode::OK);
+        }
+        runtime.block_on(usage.flush()).unwrap();
+    }
+    meter.case(TOKEN_NOTED, sample, |request| through(&mut service, request, StatusCode::OK));
 }
 
 fn refused(meter: &mut Meter) {

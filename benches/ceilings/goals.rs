@@ -3,8 +3,8 @@
 use super::body::{FRAME, Flood, LIMIT};
 use super::cases::{
     AUTH0_FORM, AUTH0_JSON, BAD_CLIENT, BAD_SCOPE, BAD_SECRET, DEFAULT_REALM, ESCAPES, HANDLER, INNER,
-    INNER_IN_ITS_BODY, INNER_LAYERED, METER, REALMS, REFUSALS, ROUTER, ROUTER_LAYERED, TOKEN, TOKEN_ROUTER,
-    TOKEN_RULED, TOKEN_RULED_BY_CLOSURES,
+    INNER_IN_ITS_BODY, INNER_LAYERED, METER, REALMS, REFUSALS, ROUTER, ROUTER_LAYERED, TOKEN, TOKEN_NOTED,
+    TOKEN_ROUTER, TOKEN_RULED, TOKEN_RULED_BY_CLOSURES,
 };
 use super::meter::Cost;
 use super::refresh::{LOGIN, LOGIN_AT_CAP, REFRESH};
@@ -35,6 +35,9 @@ const RULES_ALLOCATIONS: f64 = 3.0;
 /// What was reached: instructions and allocations.
 const RULES_CEILINGS: (f64, f64) = (900.0, 1.0);
 const CLOSURES_CEILINGS: (f64, f64) = (1_250.0, 1.0);
+/// What the usage ledger adds to a login: percent of its instructions beside SHA-256, and allocations.
+const LEDGER_PERCENT: f64 = 3.0;
+const LEDGER_ALLOCATIONS: f64 = 1.0;
 /// A client's right secret and what comes before it, in a request that ends there, beside SHA-256.
 const SECRET_CEILING: f64 = 10_650.0;
 
@@ -102,6 +105,7 @@ pub fn judge(costs: &[Cost], flood: &Flood, session: f64) -> bool {
     let (ruled, by_closures) = (ruled(TOKEN_RULED), ruled(TOKEN_RULED_BY_CLOSURES));
     let in_realm = |name: &str| Some((instructions(name)? / instructions(TOKEN)? - 1.0) * 100.0);
     let in_json = || Some((beside(AUTH0_JSON)? / beside(AUTH0_FORM)? - 1.0) * 100.0);
+    let noted = || Some((beside(TOKEN_NOTED)? / beside(TOKEN)? - 1.0) * 100.0);
     let at_cap = less(instructions(LOGIN_AT_CAP), instructions(LOGIN));
     let goals = [
         Goal::new("D1 passing: allocations added", less(allocations(INNER_LAYERED), allocations(INNER)), 0.0),
@@ -129,6 +133,12 @@ pub fn judge(costs: &[Cost], flood: &Flood, session: f64) -> bool {
             .with_ceiling(CLOSURES_CEILINGS.0),
         Goal::new("three async closures: allocations added", by_closures.1, RULES_ALLOCATIONS)
             .with_ceiling(CLOSURES_CEILINGS.1),
+        Goal::new("usage ledger: percent added", noted(), LEDGER_PERCENT),
+        Goal::new(
+            "usage ledger: allocations added",
+            less(allocations(TOKEN_NOTED), allocations(TOKEN)),
+            LEDGER_ALLOCATIONS,
+        ),
         Goal::new("right client secret: instructions", beside(BAD_SCOPE), SECRET_CEILING),
         Goal::new("D5 no more than the handler", beside(TOKEN_ROUTER), beside(HANDLER).unwrap_or(0.0)),
         Goal::new("D6 most expensive refusal: allocations", worst(&allocations), TOKEN_ALLOCATIONS)

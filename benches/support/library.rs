@@ -12,6 +12,7 @@ use tower_password_grant::mount::Profile;
 use tower_password_grant::realms::Realms;
 use tower_password_grant::rules::{Ruling, rule_at_once_fn, rule_fn};
 use tower_password_grant::token::Token;
+use tower_password_grant::usage::UsageLedger;
 use tower_password_grant::{
     Attempt, BackendError, Builder, Client, ClientRegistry, ClientSecret, CredentialVerifier, Denial, Grant,
     IssuedTokens, PasswordGrant, PasswordGrantLayer, PeerAddress, Subject, TokenIssuer, Verdict,
@@ -85,6 +86,11 @@ pub fn closures_layer(attempts: u32) -> PasswordGrantLayer {
     let proceed = |name: &'static str| rule_fn(name, |_| async { Ok(Ruling::proceed()) });
     let builder = builder(attempts, client(), Users);
     builder.rule(proceed("one")).rule(proceed("two")).rule(proceed("three")).build().unwrap()
+}
+
+/// The same with a usage ledger.
+pub fn noted_layer(attempts: u32, usage: UsageLedger) -> PasswordGrantLayer {
+    builder(attempts, client(), Users).usage(usage).build().unwrap()
 }
 
 /// The same with two realms, the second of which is [`REALM`].

@@ -4,10 +4,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::clock::SharedClock;
 use super::limiter::Limit;
 use crate::protocol::client::registered::ClientId;
 use crate::protocol::rules::refusal::RuleRefusal;
 use crate::protocol::token::family::RefreshFamily;
+use crate::protocol::token::methods::AuthenticationMethods;
 use crate::protocol::wire::error::Reason;
 
 /// What became of one token request: the account, the client, the address, the true reason, the time it took.
@@ -27,6 +29,14 @@ pub struct AuditEvent<'a> {
     /// The grant type, if it is one that is served here. `None` where it was not read yet: before the client has authenticated
     /// ([`Reason::WrongSecret`], [`Reason::ClientThrottled`]), and for a request that was refused by its head or form.
     pub grant_type: Option<&'a str>,
+    /// Where tokens were issued: the grant type by which their login began. It is `grant_type` itself, but for a login that a second factor
+    /// has finished, and for a refresh, where it is that of the family.
+    pub origin: Option<&'a str>,
+    /// Where tokens were issued: whether their login began by a password. It did by the password grant, and by an extension grant
+    /// that [says so](crate::grant::ExtensionGrant::begins_password_login); at a refresh, as long as the grant is served still.
+    pub by_password: bool,
+    /// Where tokens were issued: in which ways the resource owner was authenticated, at a refresh in the login.
+    pub methods: AuthenticationMethods,
     /// The client, if it is registered. On a refusal it may not have been authenticated.
     pub client: Option<&'a ClientId>,
     /// The realm (separate user directory) of the login that was tried, or of the refresh token family that the request is
@@ -216,11 +226,21 @@ impl std::fmt::Display for AccountDigest {
 pub trait AuditSink: Send + Sync + 'static {
     /// Takes one event.
     fn record(&self, event: &AuditEvent<'_>);
+
+    /// Takes the clock of the endpoint, for a sink that reads one, and answers whether it goes by it. Default: it reads none.
+    fn follow_clock(&self, clock: &SharedClock) -> bool {
+        let _ = clock;
+        true
+    }
 }
 
 impl<S: AuditSink + ?Sized> AuditSink for Arc<S> {
     fn record(&self, event: &AuditEvent<'_>) {
         (**self).record(event);
+    }
+
+    fn follow_clock(&self, clock: &SharedClock) -> bool {
+        (**self).follow_clock(clock)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::protocol::usage::tally::ClientUsage;
 
 /// Keeps who logs in how, by day: a row for each client, user and way, and the number of logins of each day. It decides nothing:
 /// what a report says of the rows is written once, in [`Tally`](crate::usage::Tally) and [`StayersScan`](crate::usage::StayersScan).
-/// The usage ledger calls it, never while a client waits.
+/// [`UsageLedger`](crate::usage::UsageLedger) calls it, never while a client waits.
 ///
 /// # Contract
 /// - [`record`](Self::record) is one atomic step, over all processes that share the store. A row is merged into the one that is kept of

@@ -107,7 +107,7 @@ impl Answers {
             Ok(Reply::Options) => return,
             Ok(Reply::Tokens(_)) => {
                 let (subject, scope) =
-                    trail.issued.as_deref().map_or(("", ""), |(subject, scope)| (subject.id(), scope.as_str()));
+                    trail.issued.as_deref().map_or(("", ""), |issued| (issued.subject.id(), issued.scope.as_str()));
                 AuditOutcome::Issued { subject, scope }
             }
             Ok(Reply::Revoked) => AuditOutcome::Revoked,

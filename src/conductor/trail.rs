@@ -14,6 +14,7 @@ use crate::protocol::client::registered::Client;
 use crate::protocol::realm::Realm;
 use crate::protocol::scope::Scope;
 use crate::protocol::token::family::RefreshFamily;
+use crate::protocol::token::methods::AuthenticationMethods;
 use crate::protocol::user::subject::Subject;
 
 /// What is known of the sender once the head was judged, and what was counted on it since.
@@ -47,6 +48,18 @@ impl Caller {
     }
 }
 
+/// The subject of the tokens that are issued, and how its login began.
+#[derive(Debug)]
+pub(crate) struct Issued {
+    pub(crate) subject: Subject,
+    pub(crate) scope: Scope,
+    /// That of the login, or of its refresh.
+    pub(crate) grant_type: GrantType,
+    /// Whether the login began by a password.
+    pub(crate) by_password: bool,
+    pub(crate) methods: AuthenticationMethods,
+}
+
 /// Kept outside the rungs, so that it survives their errors, deadlines and panics. What is rarely there is boxed: the
 /// future of each request holds a trail.
 #[derive(Debug)]
@@ -66,7 +79,7 @@ pub(crate) struct Trail {
     pub(crate) unencoded_basic: bool,
     /// The password is right, and the shield knows it from a leak.
     pub(crate) password_leaked: bool,
-    pub(crate) issued: Option<Box<(Subject, Scope)>>,
+    pub(crate) issued: Option<Box<Issued>>,
     /// The refresh token family that it is about.
     pub(crate) family: Option<RefreshFamily>,
     /// The request has ended the family, because it presented a spent token.
@@ -98,11 +111,15 @@ impl Trail {
         outcome: AuditOutcome<'a>,
         (at, duration): (SystemTime, Duration),
     ) -> AuditEvent<'a> {
+        let issued = self.issued.as_deref().filter(|_| matches!(outcome, AuditOutcome::Issued { .. }));
         AuditEvent {
             at,
             duration,
             outcome,
             grant_type: self.grant_type.map(GrantType::name),
+            origin: issued.and_then(|issued| self.origin(issued.grant_type)),
+            by_password: issued.is_some_and(|issued| issued.by_password),
+            methods: issued.map_or(AuthenticationMethods::NONE, |issued| issued.methods),
             client: self.client.as_ref().map(Client::id),
             realm: self.realm.as_deref(),
             account: self.account,
@@ -113,6 +130,14 @@ impl Trail {
             family: self.family.as_ref(),
             unencoded_basic: self.unencoded_basic,
             password_leaked: self.password_leaked,
+        }
+    }
+
+    /// By which grant type the login began that tokens are issued for by this one.
+    fn origin(&self, grant_type: GrantType) -> Option<&str> {
+        match &self.family {
+            Some(family) if grant_type.is_refresh() => family.grant_type(),
+            _ => Some(grant_type.name()),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Who logs in how, in the memory of this process.
+//! Which users log in how, in the memory of this process.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,7 +17,7 @@ use crate::protocol::usage::stayers::{PageKey, StayersPage, StayersScan};
 use crate::protocol::usage::tally::{ClientUsage, Tally};
 use crate::protocol::usage::way::LoginWay;
 
-/// Who logs in how, in the memory of this process: bounded, and gone after a restart. For tests and trials: an application keeps it
+/// Which users log in how, in the memory of this process: bounded, and gone after a restart. For tests and trials: an application keeps it
 /// in a file or a database.
 ///
 /// A row takes some 200 bytes. Beyond the bound, users and ways that are new find no room, which the report of the ledger says; what

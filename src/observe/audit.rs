@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 
 use super::telemetry;
 use crate::boundary::account::AccountKey;
-use crate::boundary::audit::{AccountDigest, AuditEvent, AuditSink};
-use crate::boundary::clock::Clock;
+use crate::boundary::audit::{AccountDigest, AuditEvent, AuditOutcome, AuditSink};
+use crate::boundary::clock::{Clock, SharedClock};
 use crate::protocol::wire::error::TokenError;
 
 /// In the byte of its kind: an account of a realm, which stands before its name.
@@ -18,18 +18,38 @@ const OF_REALM: u8 = 0x80;
 /// Builds the events, and spares the work where nobody listens.
 pub(crate) struct Auditor {
     sink: Option<Box<dyn AuditSink>>,
+    /// Takes the events of issued tokens alone, and nothing is made for it that only others read.
+    ledger: Option<Box<dyn AuditSink>>,
     /// Keys the digests of user names.
     key: Zeroizing<[u8; 32]>,
 }
 
 impl Auditor {
-    pub(crate) fn new(sink: Option<Box<dyn AuditSink>>, key: Zeroizing<[u8; 32]>) -> Self {
-        Self { sink, key }
+    /// `sink` for all events, `ledger` for those of issued tokens.
+    pub(crate) fn new(
+        sink: Option<Box<dyn AuditSink>>,
+        ledger: Option<Box<dyn AuditSink>>,
+        key: Zeroizing<[u8; 32]>,
+    ) -> Self {
+        Self { sink, ledger, key }
     }
 
     /// Whether anybody would see an event.
     pub(crate) fn is_observed(&self) -> bool {
         self.sink.is_some() || telemetry::is_enabled()
+    }
+
+    /// Whether anybody would see which subject tokens were issued for.
+    #[inline]
+    pub(crate) fn notes_issued(&self) -> bool {
+        self.ledger.is_some() || self.is_observed()
+    }
+
+    /// Hands on the clock of the endpoint, and answers whether both sinks go by it.
+    pub(crate) fn follow_clock(&self, clock: &SharedClock) -> bool {
+        let follows = |sink: &Option<Box<dyn AuditSink>>| sink.as_ref().is_none_or(|sink| sink.follow_clock(clock));
+        let (sink, ledger) = (follows(&self.sink), follows(&self.ledger));
+        sink && ledger
     }
 
     /// When a request began to be answered, if an event will show how long it took.
@@ -65,8 +85,9 @@ impl Auditor {
     /// When a request that began at `started` was answered, and how long it took, if anything takes note of it.
     #[inline]
     pub(crate) fn times(&self, clock: &dyn Clock, started: Option<Duration>) -> Option<(SystemTime, Duration)> {
-        let taken = || clock.elapsed().saturating_sub(started.unwrap_or(Duration::MAX));
-        (telemetry::COUNTS || self.is_observed()).then(|| (clock.now(), taken()))
+        // For the ledger alone no start was read, and the clock is not asked again.
+        let taken = || started.map_or(Duration::ZERO, |started| clock.elapsed().saturating_sub(started));
+        (telemetry::COUNTS || self.notes_issued()).then(|| (clock.now(), taken()))
     }
 
     /// Counts an answer, and says it to everything that listens.
@@ -77,14 +98,21 @@ impl Auditor {
 
     /// Says an event to everything that listens, which is no answer if nothing counts it.
     pub(crate) fn tell(&self, event: &AuditEvent<'_>, error: Option<&TokenError>) {
+        if let (Some(ledger), AuditOutcome::Issued { .. }) = (&self.ledger, event.outcome) {
+            hand(&**ledger, event);
+        }
         if !self.is_observed() {
             return;
         }
         telemetry::answered(event, error);
-        if let Some(sink) = &self.sink
-            && catch_unwind(AssertUnwindSafe(|| sink.record(event))).is_err()
-        {
-            telemetry::audit_failed();
+        if let Some(sink) = &self.sink {
+            hand(&**sink, event);
         }
+    }
+}
+
+fn hand(sink: &dyn AuditSink, event: &AuditEvent<'_>) {
+    if catch_unwind(AssertUnwindSafe(|| sink.record(event))).is_err() {
+        telemetry::audit_failed();
     }
 }

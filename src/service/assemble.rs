@@ -131,11 +131,12 @@ impl Options {
         let limiter = protection.limiter.unwrap_or_else(|| Box::new(MemoryLimiter::new()));
         limiter.validate()?;
         let audit_key = shared_key.map_or_else(random_bytes, |key| Ok(key.for_purpose(KeyUse::Accounts)))?;
-        let auditor = Arc::new(Auditor::new(self.audit, audit_key));
+        let auditor = Arc::new(Auditor::new(self.audit, self.usage, audit_key));
         let wording = wording(self.profile, &self.challenge_realm, self.error_uri)?;
         let formats = wording.formats;
         let answers = Answers::new(wording, Arc::clone(&auditor), Arc::clone(&clock));
         let reveals_denials = self.danger.reveal_custom_denials;
+        let grant_types = types.clone();
         let begins_password_logins = types.iter().any(|grant| grant.begins_password_login());
         let offer = EndpointOffer {
             grants: types,
@@ -209,6 +210,7 @@ impl Options {
                 rules,
                 clock,
                 auditor,
+                grant_types,
             }),
         };
         // Only now: a builder that fails serves nothing.

@@ -14,6 +14,14 @@ impl<C, V, I> Builder<C, V, I> {
         self
     }
 
+    /// Notes who logs in how, beside [`audit`](Self::audit): takes a [`UsageLedger`](crate::usage::UsageLedger), or a clone of
+    /// one. It gets the events of issued tokens alone; where nothing else listens, they have neither the digest of the account nor the time
+    /// that the answer took. Default: none.
+    pub fn usage(mut self, ledger: impl AuditSink) -> Self {
+        self.options.usage = Some(Box::new(ledger));
+        self
+    }
+
     /// The clocks, of the endpoint and of all its parts that were given none: see [`Clock`]. Default: the operating
     /// system's.
     pub fn clock(mut self, clock: impl Clock) -> Self {

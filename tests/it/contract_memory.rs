@@ -8,6 +8,7 @@ mod broken_records;
 mod broken_registries;
 mod broken_stores;
 mod broken_tokens;
+mod broken_usage;
 mod broken_users;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,7 +18,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::runtime::Builder;
 use tower_password_grant::StaticClients;
 use tower_password_grant::limiter::{Limit, Limits, Lockout, MemoryLimiter, SharedKey, StoredLimiter};
-use tower_password_grant::store::{MemoryAccessTokens, MemoryFactors, MemoryOneTimeValues, MemoryRefreshTokens};
+use tower_password_grant::store::{
+    MemoryAccessTokens, MemoryFactors, MemoryOneTimeValues, MemoryRefreshTokens, MemoryUsage,
+};
 use tower_password_grant::testing::contract::{self, two_handles};
 
 use crate::support::ManualClock;
@@ -61,6 +64,15 @@ async fn one_time_values_in_memory_keep_the_contract() {
 async fn authenticators_in_memory_keep_the_contract() {
     contract::factor_store(async || two_handles(MemoryFactors::new())).await;
     contract::one_time_values(async || two_handles(MemoryFactors::new())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn usage_in_memory_keeps_the_contract() {
+    let usage = Arc::new(MemoryUsage::new());
+    // Also over what was left.
+    for _ in 0..2 {
+        contract::usage_store(async || two_handles(Arc::clone(&usage))).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

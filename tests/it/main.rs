@@ -151,4 +151,5 @@ mod testing_parts;
 mod token_faults;
 mod token_guard;
 mod tokens_from_the_future;
+mod usage;
 mod wire_replay;

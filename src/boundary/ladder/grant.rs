@@ -15,6 +15,7 @@ use super::user::{ReturningUser, ReverifiedUser, VerifiedUser};
 use crate::boundary::login_event::{DecidedSoFar, EventDraft, LoginEvent, LoginFacts};
 use crate::boundary::recheck::Recheck;
 use crate::protocol::audience::Audience;
+use crate::protocol::client::grant_type::GrantType;
 use crate::protocol::client::policy::{GrantRules, ScopeLimits, left_of};
 use crate::protocol::client::registered::Client;
 use crate::protocol::factor::authenticator::FactorUser;
@@ -327,6 +328,11 @@ impl Grant {
     #[must_use]
     pub fn grant_type(&self) -> &str {
         self.facts.grant_type.name()
+    }
+
+    /// The grant type itself.
+    pub(crate) fn kind(&self) -> GrantType {
+        self.facts.grant_type
     }
 
     /// Whether its user logged in with a password just now.

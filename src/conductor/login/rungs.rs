@@ -25,10 +25,12 @@ use crate::conductor::factors::second_factors::SecondFactors;
 use crate::conductor::failure::Failure;
 use crate::conductor::families::Families;
 use crate::conductor::notices::Owner;
-use crate::conductor::trail::Trail;
+use crate::conductor::trail::{Issued, Trail};
 use crate::observe::audit::Auditor;
+use crate::protocol::client::grant_type::GrantType;
 use crate::protocol::client::policy::GrantRules;
 use crate::protocol::client::registered::Client;
+use crate::protocol::token::family::RefreshFamily;
 use crate::protocol::wire::error::TokenError;
 use crate::protocol::wire::form::Form;
 
@@ -52,6 +54,8 @@ pub(crate) struct Parts {
     pub(crate) rules: GrantRules,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) auditor: Arc<Auditor>,
+    /// Those that are served.
+    pub(crate) grant_types: Vec<GrantType>,
 }
 
 impl Rungs {
@@ -60,14 +64,15 @@ impl Rungs {
     }
 
     /// The parts that go by a clock, and whether that is the endpoint's.
-    pub(crate) fn follow_clock(&self, clock: &SharedClock) -> [(&'static str, bool); 5] {
-        let Parts { mint, budget, families, access, factors, .. } = &self.parts;
+    pub(crate) fn follow_clock(&self, clock: &SharedClock) -> [(&'static str, bool); 6] {
+        let Parts { mint, budget, families, access, factors, auditor, .. } = &self.parts;
         [
             ("the issuer", mint.follow_clock(clock)),
             ("the attempt limiter", budget.follow_clock(clock)),
             ("the refresh token store", families.as_ref().is_none_or(|own| own.follow_clock(clock))),
             ("the verifier of access tokens", access.follow_clock(clock)),
             ("the store of second factors", factors.as_ref().is_none_or(|own| own.once.follow_clock(clock))),
+            ("the audit sink or the usage ledger", auditor.follow_clock(clock)),
         ]
     }
 
@@ -168,8 +173,24 @@ impl Rungs {
     /// Notes the subject of the tokens.
     #[inline]
     pub(super) fn note_issued(&self, grant: &Grant, trail: &mut Trail) {
-        if self.parts.auditor.is_observed() {
-            trail.issued = Some(Box::new((grant.subject().clone(), grant.scope().clone())));
+        if self.parts.auditor.notes_issued() {
+            trail.issued = Some(Box::new(Issued {
+                subject: grant.subject().clone(),
+                scope: grant.scope().clone(),
+                grant_type: grant.kind(),
+                by_password: self.is_by_password(grant, trail),
+                methods: grant.methods(),
+            }));
         }
+    }
+
+    /// Whether the login of a grant began by a password. Of a refreshed one its family knows the name of the grant type alone.
+    fn is_by_password(&self, grant: &Grant, trail: &Trail) -> bool {
+        if !grant.kind().is_refresh() {
+            return grant.begins_password_login();
+        }
+        let name = trail.family.as_ref().and_then(RefreshFamily::grant_type);
+        let mut known = [GrantType::PASSWORD, GrantType::PASSWORD_IN_REALM].iter().chain(&*self.parts.grant_types);
+        known.any(|grant| grant.begins_password_login() && Some(grant.name()) == name)
     }
 }

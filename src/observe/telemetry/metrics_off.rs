@@ -1,6 +1,7 @@
 //! The same functions without `metrics`: nothing is counted.
 
 use crate::boundary::audit::AuditEvent;
+use crate::protocol::usage::tally::ClientUsage;
 
 /// Whether [`count`] does anything.
 pub(crate) const COUNTS: bool = false;
@@ -14,3 +15,5 @@ pub(crate) const fn count_bearer_refusal(_reason: &'static str) {}
 pub(crate) const fn count_moved_user() {}
 
 pub(crate) const fn count_unmoved_user(_kind: &'static str) {}
+
+pub(crate) const fn show_usage(_clients: &[ClientUsage]) {}

@@ -1,8 +1,9 @@
 //! Counters and histograms through the `metrics` facade. Labels come from fixed sets and from registered client ids.
 
-use metrics::{counter, histogram};
+use metrics::{counter, gauge, histogram};
 
 use crate::boundary::audit::{AuditEvent, AuditOutcome};
+use crate::protocol::usage::tally::ClientUsage;
 
 /// Whether [`count`] does anything.
 pub(crate) const COUNTS: bool = true;
@@ -47,4 +48,22 @@ pub(crate) fn count_moved_user() {
 /// Counts a user that was not moved to the new directory.
 pub(crate) fn count_unmoved_user(kind: &'static str) {
     counter!("oauth_user_move_failures_total", "kind" => kind).increment(1);
+}
+
+/// Shows who uses what, as a report has it.
+pub(crate) fn show_usage(clients: &[ClientUsage]) {
+    for usage in clients {
+        let client = || usage.client.as_str().to_owned();
+        gauge!("oauth_usage_users", "client" => client()).set(usage.users as f64);
+        gauge!("oauth_usage_only_by_password", "client" => client()).set(usage.only_by_password as f64);
+        gauge!("oauth_usage_moved", "client" => client()).set(usage.moved as f64);
+        gauge!("oauth_usage_fallen_back", "client" => client()).set(usage.fallen_back as f64);
+        for way in &usage.ways {
+            let by_password = if way.is_by_password { "true" } else { "false" };
+            let labels =
+                [("client", client()), ("way", way.way.as_str().to_owned()), ("by_password", by_password.to_owned())];
+            gauge!("oauth_usage_way_logins", &labels).set(way.logins as f64);
+            gauge!("oauth_usage_way_users", &labels).set(way.users as f64);
+        }
+    }
 }

@@ -21,7 +21,7 @@ mod hashes;
 mod hashes;
 
 pub(crate) use counted::{bearer_refused, shield_failed, user_moved, user_not_moved};
-pub(crate) use counters::{COUNTS, count};
+pub(crate) use counters::{COUNTS, count, show_usage};
 #[allow(unused_imports, reason = "for rooms, which are features")]
 pub(crate) use events::background_failed;
 pub(crate) use events::{answered, audit_failed, built, is_enabled, notifier_failed, settle_failed};

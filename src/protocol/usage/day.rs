@@ -112,9 +112,9 @@ impl DayRange {
     /// The days of a window that ends with the day `last`: rounded up to whole days, one at least.
     #[must_use]
     pub fn up_to(last: Day, window: Duration) -> Self {
-        let days = window.as_secs().div_ceil(SECONDS).max(1);
-        let before = u32::try_from(days).unwrap_or(u32::MAX).saturating_sub(1);
-        Self { first: last.before(before), last }
+        // The last day is one of them.
+        let before = window.as_secs().saturating_sub(1) / SECONDS;
+        Self { first: last.before(u32::try_from(before).unwrap_or(u32::MAX)), last }
     }
 
     /// Whether a day lies in it.

@@ -1,4 +1,4 @@
-//! Who logs in how, by day: the values that a usage store keeps, and the pure tally of them.
+//! Which users log in how, by day: the values that a usage store keeps, and the pure tally of them.
 
 pub(crate) mod day;
 pub(crate) mod row;

@@ -1,4 +1,4 @@
-//! The last users: who was seen by passwords alone, page by page.
+//! The last users, who were seen by passwords alone, page by page.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -99,6 +99,11 @@ pub struct StayersPage {
     pub next: Option<PageKey>,
 }
 
+/// The size of a page that is asked for so many users.
+fn page_size(limit: usize) -> usize {
+    limit.clamp(1, 1_000)
+}
+
 /// Makes a page of rows: a store hands it the rows of one client in the order of realm (none first) and subject, from the first user
 /// after the page before, until it breaks off or the rows end.
 #[derive(Debug)]
@@ -115,8 +120,7 @@ impl StayersScan {
     /// A page of `limit` users at most, 1 to 1,000, who were seen in the window by passwords alone.
     #[must_use]
     pub fn new(window: DayRange, limit: usize) -> Self {
-        let limit = limit.clamp(1, 1_000);
-        Self { window, limit, rows: 0, stayers: Vec::new(), current: None, next: None }
+        Self { window, limit: page_size(limit), rows: 0, stayers: Vec::new(), current: None, next: None }
     }
 
     /// Adds a row. It breaks off where the page is full, or enough rows were looked at.

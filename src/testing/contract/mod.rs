@@ -64,11 +64,13 @@ mod refresh_facts;
 mod refresh_races;
 mod registry;
 mod suites;
+mod usage;
+mod usage_ends;
 mod users;
 
 pub use promise::together;
 pub use suites::{
     access_token_store, attempt_limiter, attempt_records, attempt_records_over_time, client_registry, factor_limiter,
     factor_store, limiter_operator, one_time_values, password_change, refresh_token_store, tokens_in_one_step,
-    two_handles, user_insert, user_store,
+    two_handles, usage_store, user_insert, user_store,
 };

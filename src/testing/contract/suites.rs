@@ -6,6 +6,7 @@ use super::limiter_operator::Operated;
 use super::promise::Make;
 use super::refresh::Scene;
 use super::refresh_races::End;
+use super::usage::Scene as UsageScene;
 use crate::boundary::access::AccessTokenStore;
 use crate::boundary::factors::store::FactorStore;
 use crate::boundary::limiter::AttemptLimiter;
@@ -14,6 +15,7 @@ use crate::boundary::operator::LimiterOperator;
 use crate::boundary::records::AttemptRecords;
 use crate::boundary::refresh::RefreshTokenStore;
 use crate::boundary::registry::ClientRegistry;
+use crate::boundary::usage::UsageStore;
 use crate::boundary::users::insert::UserInsert;
 use crate::boundary::users::store::UserStore;
 use crate::boundary::users::stored_user::StoredUser;
@@ -88,6 +90,24 @@ pub async fn tokens_in_one_step<S: RefreshTokenStore + AccessTokenStore>(make: i
     super::one_step::ended(scene().await).await;
     super::one_step::parallel(scene().await).await;
     super::one_step::given_up(scene().await).await;
+}
+
+/// Holds a [`UsageStore`] to its contract. `make` answers two handles of one new store. About 1,000 calls; a store with a bound needs
+/// room for 10,000 rows.
+///
+/// # Panics
+/// At the first promise that is broken, or call that fails.
+pub async fn usage_store<S: UsageStore>(make: impl AsyncFn() -> [S; 2]) {
+    let scene = async || UsageScene::new(make().await.map(|store| -> Arc<dyn UsageStore> { Arc::new(store) }));
+    super::usage::facts(scene().await).await;
+    super::usage::merged(scene().await).await;
+    super::usage::users(scene().await).await;
+    super::usage::counts(scene().await).await;
+    super::usage::pages(scene().await).await;
+    super::usage_ends::forgotten(scene().await).await;
+    super::usage_ends::pruned(scene().await).await;
+    super::usage_ends::parallel(scene().await).await;
+    super::usage_ends::lost_answers(scene().await).await;
 }
 
 /// Holds [`OneTimeValues`] to their contract. `make` answers two handles of one new store. The values expire ten minutes from

@@ -1,0 +1,245 @@
+//! What is being written: entries become rows and counts, and each row is written only where something of it is new.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+
+use super::queue::{Entries, Missed};
+use crate::protocol::client::registered::ClientId;
+use crate::protocol::usage::day::Day;
+use crate::protocol::usage::row::{ClientUser, LoginCount, Usage, UsageBatch, UsageRow};
+use crate::protocol::usage::way::LoginWay;
+
+/// The most rows of one batch, so that a store is not held up for long.
+const BATCH: usize = 1_000;
+
+/// Realm and subject.
+type User = (Option<Box<str>>, Box<str>);
+/// Client, user, way, whether by password.
+type RowKey = (ClientId, User, LoginWay, bool);
+/// Client, way, whether by password, day.
+type CountKey = (ClientId, LoginWay, bool, Day);
+
+/// All logins of a day so far, and how many of them the store knows of.
+#[derive(Clone, Copy, Default)]
+struct Counted {
+    logins: u64,
+    written: u64,
+}
+
+/// What one ledger writes. Only one writes at a time.
+pub(super) struct Books {
+    capacity: usize,
+    /// Rows that the store lacks something of.
+    pending: HashMap<RowKey, Usage>,
+    /// Rows that the store has like this: some of them, so that most logins of a day after the first write nothing.
+    written: HashMap<RowKey, Usage>,
+    counts: HashMap<CountKey, Counted>,
+    /// Under which the counts are written.
+    writer: u64,
+    /// Empty room to change for what waits.
+    pub(super) room: Entries,
+    /// Of this day everything is forgotten that is over.
+    pub(super) pruned: Option<Day>,
+}
+
+/// A number that no other ledger has.
+fn new_writer() -> u64 {
+    // Keyed by the randomness of the operating system.
+    RandomState::new().hash_one(0_u8)
+}
+
+impl Books {
+    pub(super) fn new(capacity: usize) -> Self {
+        Self {
+            capacity,
+            pending: HashMap::new(),
+            written: HashMap::new(),
+            counts: HashMap::new(),
+            writer: new_writer(),
+            room: Entries::default(),
+            pruned: None,
+        }
+    }
+
+    /// Enters what came out of the queue.
+    pub(super) fn enter(&mut self, missed: &mut Missed) {
+        let mut room = std::mem::take(&mut self.room);
+        room.drain(|user, usage, is_login| {
+            if !self.add(user, usage, is_login) {
+                missed.add(1, usage.seen());
+            }
+        });
+        self.room = room;
+    }
+
+    /// Whether there was room for it.
+    fn add(&mut self, user: ClientUser<'_>, usage: Usage, is_login: bool) -> bool {
+        let count = (user.client.clone(), usage.way, usage.is_by_password, usage.last);
+        let is_counted = !is_login || self.counts.contains_key(&count) || self.counts.len() < self.capacity;
+        if !is_counted || !self.add_row(user, usage) {
+            return false;
+        }
+        if is_login {
+            let counted = self.counts.entry(count).or_default();
+            counted.logins = counted.logins.saturating_add(1);
+        }
+        true
+    }
+
+    fn add_row(&mut self, user: ClientUser<'_>, usage: Usage) -> bool {
+        let owner = (user.realm.map(Into::into), user.subject.into());
+        let key = (user.client.clone(), owner, usage.way, usage.is_by_password);
+        if let Some(pending) = self.pending.get_mut(&key) {
+            *pending = pending.merged(usage);
+            return true;
+        }
+        // Only what is new: a store that has forgotten the user meanwhile must not get back what was.
+        if self.written.get(&key).is_some_and(|known| known.merged(usage) == *known) {
+            return true;
+        }
+        if self.pending.len() >= self.capacity {
+            return false;
+        }
+        self.pending.insert(key, usage);
+        true
+    }
+
+    /// The next batch: some of the rows, and all counts that are not written.
+    pub(super) fn batch(&self) -> UsageBatch {
+        let row = |((client, (realm, subject), ..), usage): (&RowKey, &Usage)| {
+            UsageRow::new(ClientUser::new(client, realm.as_deref(), subject), *usage)
+        };
+        let rows = self.pending.iter().take(BATCH).map(row).collect();
+        let unwritten = self.counts.iter().filter(|(_, counted)| counted.logins > counted.written);
+        let count = |((client, way, by, day), counted): (&CountKey, &Counted)| {
+            LoginCount::new(client.clone(), *way, *by, *day, self.writer, counted.logins)
+        };
+        UsageBatch::new(rows, unwritten.map(count).collect())
+    }
+
+    /// Notes that a batch is written. Nothing was entered since it was made.
+    pub(super) fn note_written(&mut self, batch: &UsageBatch) {
+        if self.written.len() >= self.capacity {
+            self.written.clear();
+        }
+        for row in batch.rows() {
+            let owner = (row.realm.clone(), row.subject.clone());
+            let key = (row.client.clone(), owner, row.usage.way, row.usage.is_by_password);
+            if let Some((key, usage)) = self.pending.remove_entry(&key) {
+                self.written.entry(key).and_modify(|known| *known = known.merged(usage)).or_insert(usage);
+            }
+        }
+        self.counts.values_mut().for_each(|counted| counted.written = counted.logins);
+    }
+
+    /// Begins to count anew once there are too many days: all that was counted is written.
+    pub(super) fn turn_page(&mut self) {
+        if self.counts.len() >= self.capacity.min(4_096) && self.is_written() {
+            self.counts.clear();
+            // The numbers of before stay as they are.
+            self.writer = new_writer();
+        }
+    }
+
+    /// Whether the store has everything.
+    pub(super) fn is_written(&self) -> bool {
+        self.pending.is_empty() && self.counts.values().all(|counted| counted.logins == counted.written)
+    }
+
+    /// How many rows are not written.
+    pub(super) fn waiting(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Forgets a user. What was counted names nobody.
+    pub(super) fn forget(&mut self, subject: &str) {
+        let is_other = |(_, (_, own), ..): &RowKey| **own != *subject;
+        self.pending.retain(|key, _| is_other(key));
+        self.written.retain(|key, _| is_other(key));
+    }
+
+    /// Forgets which rows the store has, as it has fewer by now.
+    pub(super) fn doubt_the_store(&mut self) {
+        self.written.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn login(subject: &str, day: u32) -> (String, Usage) {
+        (subject.to_owned(), Usage::new(LoginWay::Password, true, Day::from_number(day)))
+    }
+
+    fn add(books: &mut Books, (subject, usage): (String, Usage)) -> bool {
+        let client = ClientId::new("app").unwrap();
+        books.add(ClientUser::new(&client, None, &subject), usage, true)
+    }
+
+    #[test]
+    fn a_row_is_written_once_a_day_and_logins_are_counted_all_the_same() {
+        let mut books = Books::new(10);
+        assert!(add(&mut books, login("alice", 7)) && add(&mut books, login("alice", 7)));
+        let batch = books.batch();
+        assert_eq!((batch.rows().len(), batch.counts().len()), (1, 1));
+        assert_eq!(batch.counts()[0].logins, 2);
+        // Until it is written it is asked for again.
+        assert_eq!(books.batch().rows().len(), 1);
+        books.note_written(&batch);
+        assert!(books.is_written() && books.batch().is_empty());
+        assert!(add(&mut books, login("alice", 7)));
+        let batch = books.batch();
+        assert_eq!((batch.rows().len(), batch.counts()[0].logins), (0, 3));
+        books.note_written(&batch);
+        // A clock that was set back changes nothing of the last day.
+        assert!(add(&mut books, login("alice", 8)) && add(&mut books, login("alice", 6)));
+        let batch = books.batch();
+        let days = |usage: Usage| (usage.first.number(), usage.last.number());
+        assert_eq!(batch.rows().iter().map(|row| days(row.usage)).collect::<Vec<_>>(), [(6, 8)]);
+        assert_eq!(batch.counts().len(), 2);
+        books.note_written(&batch);
+        // Only what is new is written: the store may have forgotten what was before.
+        assert!(add(&mut books, login("alice", 9)));
+        assert_eq!(books.batch().rows().iter().map(|row| days(row.usage)).collect::<Vec<_>>(), [(9, 9)]);
+    }
+
+    #[test]
+    fn what_finds_no_room_is_not_counted_and_what_is_known_goes_on() {
+        let mut books = Books::new(2);
+        assert!(add(&mut books, login("a", 7)) && add(&mut books, login("b", 7)));
+        assert!(!add(&mut books, login("c", 7)));
+        assert!(add(&mut books, login("a", 7)));
+        assert_eq!(books.batch().counts()[0].logins, 3);
+        books.note_written(&books.batch());
+        assert!(add(&mut books, login("c", 7)));
+    }
+
+    #[test]
+    fn a_new_page_counts_under_another_number() {
+        let mut books = Books::new(3);
+        for day in 0..3 {
+            assert!(add(&mut books, login("a", day)));
+        }
+        let writer = books.writer;
+        books.turn_page();
+        assert_eq!(books.writer, writer);
+        books.note_written(&books.batch());
+        books.turn_page();
+        assert_ne!(books.writer, writer);
+        assert!(add(&mut books, login("a", 2)));
+        assert_eq!(books.batch().counts()[0].logins, 1);
+    }
+
+    #[test]
+    fn who_is_forgotten_waits_no_more_and_is_written_again_only_by_a_new_login() {
+        let mut books = Books::new(10);
+        assert!(add(&mut books, login("a", 7)) && add(&mut books, login("b", 7)));
+        books.forget("a");
+        assert_eq!(books.batch().rows().len(), 1);
+        books.note_written(&books.batch());
+        books.forget("b");
+        assert!(add(&mut books, login("b", 7)));
+        assert_eq!(books.batch().rows().len(), 1);
+    }
+}
