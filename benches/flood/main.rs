@@ -156,7 +156,11 @@ fn flood(names: u64, addresses: u32, lasts: Duration) -> bool {
     let growth = mib(resident() - before);
     let most = mib(peak() - before);
     println!("{made} names from {addresses} addresses within {} minutes of the limiter's clock", passed.as_secs() / 60);
-    println!("  memory        +{growth:.1} MiB, at most +{most:.1} MiB (goal: {GOAL_MIB} MiB)");
+    let margin = match GOAL_MIB - most {
+        below if below >= 0.0 => format!("{below:.1} MiB below"),
+        above => format!("{:.1} MiB ABOVE", -above),
+    };
+    println!("  memory        +{growth:.1} MiB, at most +{most:.1} MiB: {margin} the goal of {GOAL_MIB} MiB");
     println!("  charged       {charged}, refused {}", made - charged);
     println!("  time          {} ns for each attempt", spent.as_nanos() / u128::from(made));
     println!("  locks         {early} of {LOCKED} ended early; {locks} hold now");

@@ -1,10 +1,9 @@
 //! What the memory of this process remembers of accounts and clients beside counts.
 
 use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use super::shards::SHARDS;
-use super::table::Hashed;
 use crate::limiter::locks::MOST;
 use crate::limiter::step::capacity::SWEEP;
 use crate::limiter::step::known::{KnownAddresses, Told};
@@ -68,6 +67,28 @@ impl KnownTable {
     /// Forgets what the owner of an account was told.
     pub(crate) fn forget_told(&mut self, account: u64) {
         self.told.remove(&account);
+    }
+}
+
+/// The keys are hashes already.
+#[derive(Default)]
+pub(crate) struct Hashed(u64);
+
+impl Hasher for Hashed {
+    /// With other bits in front and at the end than those that chose the shard, which all keys of one map share.
+    fn finish(&self) -> u64 {
+        self.0.rotate_left(25)
+    }
+
+    fn write_u64(&mut self, part: u64) {
+        self.0 = self.0.rotate_left(25) ^ part;
+    }
+
+    /// Only `u64` is hashed here.
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod known_table;
 pub(crate) mod limiter;
 pub(crate) mod operator;
+pub(crate) mod places;
 pub(crate) mod settings;
 pub(crate) mod shards;
 pub(crate) mod stats;

@@ -1,9 +1,8 @@
 //! A bounded map of tallies that never forgets one that counts.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
-use std::hash::{BuildHasherDefault, Hasher};
 
+use super::places::Places;
 use crate::limiter::step::capacity::{Capacity, SWEEP};
 use crate::limiter::step::cell::{KINDS, cell_counts, cell_of, crowd_cell};
 use crate::limiter::step::key::{Key, Place};
@@ -17,7 +16,7 @@ use crate::limiter::step::tally::Tally;
 /// lock of its own would. So one key of a cell never has more guesses than a key of its own can have.
 #[derive(Debug)]
 pub(crate) struct Table {
-    tallies: HashMap<Key, Tally, BuildHasherDefault<Hashed>>,
+    tallies: Places,
     capacity: Capacity,
     /// As many as the capacity, rounded up to a power of two; an eighth of that for clients, whose budget is another; and
     /// again an eighth for preferred keys, half of it for clients. Empty as long as there was always room.
@@ -35,7 +34,7 @@ pub(crate) struct Table {
 impl Table {
     pub(crate) fn new(capacity: Capacity, spares: bool) -> Self {
         Self {
-            tallies: HashMap::default(),
+            tallies: Places::new(capacity.keys()),
             capacity,
             cells: Vec::new(),
             crowds: Vec::new(),
@@ -52,7 +51,7 @@ impl Table {
         if !self.cells.is_empty() || !self.crowded.is_empty() {
             *copy = self.get_shared(key, preferred);
         }
-        match self.tallies.get_mut(&key) {
+        match self.tallies.get_mut(key) {
             Some(own) => (own, true),
             None => (copy, false),
         }
@@ -125,7 +124,7 @@ impl Table {
         let crowds = &mut self.crowds;
         self.tallies.retain(|key, tally| {
             let keeps = !tally.is_forgotten(now, memory);
-            leave(crowds, *key, keeps);
+            leave(crowds, key, keeps);
             keeps
         });
         self.next_sweep = now.saturating_add(SWEEP);
@@ -140,7 +139,7 @@ impl Table {
         memory: u64,
         preferred: bool,
     ) -> Place {
-        match self.tallies.get_mut(&key) {
+        match self.tallies.get_mut(key) {
             Some(own) => {
                 *own = tally;
                 Place::Own
@@ -151,7 +150,7 @@ impl Table {
 
     pub(crate) fn get_mut(&mut self, key: Key, place: Place) -> Option<&mut Tally> {
         if place == Place::Own {
-            return self.tallies.get_mut(&key);
+            return self.tallies.get_mut(key);
         }
         match crowd_cell(key, place) {
             Some(cell) => self.crowded.get_mut(cell),
@@ -169,8 +168,8 @@ impl Table {
         let mut gone = 0_usize;
         let crowds = &mut self.crowds;
         self.tallies.retain(|key, tally| {
-            let keeps = keep(*key);
-            leave(crowds, *key, keeps);
+            let keeps = keep(key);
+            leave(crowds, key, keeps);
             gone = gone.saturating_add(usize::from(!keeps && !tally.is_over(now)));
             keeps
         });
@@ -192,7 +191,7 @@ impl Table {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, Tally)> {
-        self.tallies.iter().map(|(key, tally)| (*key, *tally))
+        self.tallies.iter()
     }
 
     /// Where a key without a tally of its own is counted.
@@ -205,28 +204,6 @@ impl Table {
 fn leave(crowds: &mut [u32], key: Key, keeps: bool) {
     if let Some(count) = crowd(key.1).filter(|_| !keeps).and_then(|crowd| crowds.get_mut(crowd)) {
         *count = count.saturating_sub(1);
-    }
-}
-
-/// The keys are hashes already.
-#[derive(Default)]
-pub(crate) struct Hashed(u64);
-
-impl Hasher for Hashed {
-    /// With other bits in front and at the end than those that chose the shard, which all keys of one map share.
-    fn finish(&self) -> u64 {
-        self.0.rotate_left(25)
-    }
-
-    fn write_u64(&mut self, part: u64) {
-        self.0 = self.0.rotate_left(25) ^ part;
-    }
-
-    /// Only `u64` is hashed here.
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
     }
 }
 
