@@ -33,6 +33,7 @@ pub const TOKEN_NOTED: &str = "token request with a usage ledger";
 pub const HANDLER: &str = "token request, hand-written axum handler";
 pub const REALMS: &str = "token request in the second of two realms";
 pub const DEFAULT_REALM: &str = "token request in the default of two realms";
+pub const UNKNOWN_REALM: &str = "the same with `realm`, which nobody knows";
 pub const ESCAPES: &str = "token request with escapes";
 pub const AUTH0_FORM: &str = "token request, profile of Auth0";
 pub const AUTH0_JSON: &str = "token request in JSON, profile of Auth0";
@@ -112,10 +113,14 @@ fn answered(meter: &mut Meter) {
     }
     noted(meter);
     let mut realms = library::layer_with_realms(10).layer(inner());
-    for (name, body) in [(REALMS, format!("{BODY}&realm={REALM}")), (DEFAULT_REALM, BODY.to_owned())] {
-        let sample = || token_request(BASIC, &body, Full::new);
+    let named = format!("{BODY}&realm={REALM}");
+    for (name, body) in [(REALMS, named.as_str()), (DEFAULT_REALM, BODY)] {
+        let sample = || token_request(BASIC, body, Full::new);
         meter.case(name, sample, |request| through(&mut realms, request, StatusCode::OK));
     }
+    // To an endpoint without realms it is a field that is kept for the verifier.
+    let sample = || token_request(BASIC, &named, Full::new);
+    meter.case(UNKNOWN_REALM, sample, |request| through(&mut service, request, StatusCode::OK));
 
     let mut auth0 = library::auth0_layer(10).layer(inner());
     let sample = || token_request(BASIC, BODY, Full::new);

@@ -4,7 +4,7 @@ use super::body::{FRAME, Flood, LIMIT};
 use super::cases::{
     AUTH0_FORM, AUTH0_JSON, BAD_CLIENT, BAD_SCOPE, BAD_SECRET, DEFAULT_REALM, ESCAPES, HANDLER, INNER,
     INNER_IN_ITS_BODY, INNER_LAYERED, METER, REALMS, REFUSALS, ROUTER, ROUTER_LAYERED, TOKEN, TOKEN_NOTED,
-    TOKEN_ROUTER, TOKEN_RULED, TOKEN_RULED_BY_CLOSURES,
+    TOKEN_ROUTER, TOKEN_RULED, TOKEN_RULED_BY_CLOSURES, UNKNOWN_REALM,
 };
 use super::meter::Cost;
 use super::refresh::{LOGIN, LOGIN_AT_CAP, REFRESH};
@@ -23,6 +23,8 @@ const REALMS_PERCENT: f64 = 2.0;
 /// What is reached where the request names the realm, and where it does not, with room for another machine: the name is a field more, is
 /// looked up and goes into the digests of what is counted.
 const REALMS_CEILINGS: (f64, f64) = (5.1, 2.5);
+/// What is reached where an endpoint without realms gets the same request, with its field `realm` that nobody knows there.
+const SAME_BYTES_CEILING: f64 = 4.0;
 /// What a login in JSON costs more than the same one in a form, beside SHA-256.
 const JSON_PERCENT: f64 = 15.0;
 /// Beside SHA-256.
@@ -103,7 +105,8 @@ pub fn judge(costs: &[Cost], flood: &Flood, session: f64) -> bool {
     let unequal = less(instructions(BAD_CLIENT), instructions(BAD_SECRET)).map(f64::abs);
     let ruled = |name: &str| (less(beside(name), beside(TOKEN)), less(allocations(name), allocations(TOKEN)));
     let (ruled, by_closures) = (ruled(TOKEN_RULED), ruled(TOKEN_RULED_BY_CLOSURES));
-    let in_realm = |name: &str| Some((instructions(name)? / instructions(TOKEN)? - 1.0) * 100.0);
+    let percent_over = |name: &str, base: &str| Some((instructions(name)? / instructions(base)? - 1.0) * 100.0);
+    let in_realm = |name: &str| percent_over(name, TOKEN);
     let in_json = || Some((beside(AUTH0_JSON)? / beside(AUTH0_FORM)? - 1.0) * 100.0);
     let noted = || Some((beside(TOKEN_NOTED)? / beside(TOKEN)? - 1.0) * 100.0);
     let at_cap = less(instructions(LOGIN_AT_CAP), instructions(LOGIN));
@@ -121,6 +124,9 @@ pub fn judge(costs: &[Cost], flood: &Flood, session: f64) -> bool {
             .with_ceiling(REALMS_CEILINGS.0),
         Goal::new("login in the default of two: percent added", in_realm(DEFAULT_REALM), REALMS_PERCENT)
             .with_ceiling(REALMS_CEILINGS.1),
+        // The same bytes: what the realms themselves cost.
+        Goal::new("the same over its own bytes: percent added", percent_over(REALMS, UNKNOWN_REALM), REALMS_PERCENT)
+            .with_ceiling(SAME_BYTES_CEILING),
         // Realm and identifier of the subject become one text only where it is read.
         Goal::new("login in the second of two: allocations added", less(allocations(REALMS), allocations(TOKEN)), 0.0),
         // From here on beside SHA-256, of which the handler does none: it compares secrets in the clear.
