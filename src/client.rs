@@ -21,8 +21,10 @@
 //! ```
 
 pub use crate::boundary::auth_method::{AuthRequest, ClientAuthMethod};
+pub use crate::boundary::exceptions::{SunsetExceptions, WhoIsOut};
 pub use crate::boundary::registry::FindClientFn;
 pub use crate::protocol::client::builder::ClientBuilder;
 pub use crate::protocol::client::error::{ClientError, RegistrationError};
 pub use crate::protocol::client::registered::ClientAuthentication;
-pub use crate::protocol::client::sunset::Sunset;
+pub use crate::protocol::client::sunset::end::Sunset;
+pub use crate::protocol::client::sunset::steps::Brownout;

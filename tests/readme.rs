@@ -132,6 +132,7 @@ fn the_manual_tells_the_default_of_every_setting() {
         include_str!("../src/service/settings.rs"),
         include_str!("../src/service/tokens.rs"),
         include_str!("../src/service/operation.rs"),
+        include_str!("../src/service/leaving.rs"),
         include_str!("../src/service/request_limits.rs"),
         include_str!("../src/service/refresh_tokens.rs"),
         include_str!("../src/service/revocation_endpoint.rs"),

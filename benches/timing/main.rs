@@ -7,6 +7,7 @@
 //! cargo bench --bench timing -- --check           # and fails if a bound is not held or a mistake is not caught
 //! cargo bench --bench timing -- --only G31        # rows whose goal or name contains it
 //! cargo bench --bench timing -- --check --pairs 1500 --only realms:   # realms and directories, in three minutes
+//! cargo bench --bench timing -- --check --pairs 1500 --only leaving:  # ramps, exceptions and ends of clients, the same
 //! ```
 //!
 //! Method: requests of two classes in pairs, back to back in random order; pairs of different comparisons interleaved at
@@ -33,6 +34,7 @@
 #![allow(clippy::arithmetic_side_effects, missing_docs, unreachable_pub)]
 
 mod direct;
+mod leaving;
 mod mutants;
 mod options;
 mod pairs;

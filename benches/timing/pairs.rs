@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::leaving;
 use super::random::Random;
 use super::report::{Aim, Row, Shown, Unit};
 use super::server::{
@@ -95,7 +96,7 @@ pub fn hashed(pairs: usize) -> Vec<Comparison> {
     // The client lists no realm: so the verifier is given what the request names.
     let in_realms =
         |name, path| mistake(name, few, naming(path, CLIENT, FOREIGN_REALM), naming(path, CLIENT, NO_REALM));
-    vec![
+    let mut rows = vec![
         row("-", "the same class twice", Aim::Told, pairs, ask(REAL, known), ask(REAL, known)),
         equal("G29", "unknown name / wrong password", ask(REAL, unknown)),
         equal("G30", "disabled, right password / wrong password", right(DISABLED)),
@@ -124,7 +125,9 @@ pub fn hashed(pairs: usize) -> Vec<Comparison> {
             ask(OWN_EQUAL, unknown),
         ),
         mistake("mistake: no dummy run for an unusable hash", few, ask(NO_DUMMY, known), special(NO_DUMMY, UNUSABLE)),
-    ]
+    ];
+    rows.extend(leaving::rows(pairs, few));
+    rows
 }
 
 /// Answered before any hash.

@@ -18,6 +18,7 @@ use tower_password_grant::{
     Client, CredentialVerifier, OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients, TokenEndpoint,
 };
 
+use super::leaving::{self, EARLY_AFTER_END, EARLY_ON_RAMP, EarlyWhereOut};
 use super::mutants::{Early, EarlyInRealm, NoDummyForUnusable, Own, Shared};
 use super::users::{FOREIGN_REALM, NO_REALM, REALM, Users};
 
@@ -67,7 +68,10 @@ fn clients(secret: &SecretDigest) -> StaticClients {
     let grant = |client: tower_password_grant::client::ClientBuilder| {
         client.allow_password_grant().scopes("read").default_scope("read")
     };
+    let [ramped, ended] = leaving::clients(grant);
     StaticClients::new([
+        ramped,
+        ended,
         grant(Client::public(CLIENT)).build().unwrap(),
         grant(Client::public(REALM_CLIENT)).realm(REALM).build().unwrap(),
         grant(Client::public(FOREIGN_CLIENT)).realm(FOREIGN_REALM).build().unwrap(),
@@ -127,6 +131,8 @@ pub fn serve(secret: &SecretDigest) -> SocketAddr {
         .route_service(NO_DUMMY, endpoint(NoDummyForUnusable::new(&real), secret, none()))
         .route_service(EARLY_IN_NO_REALM, endpoint(EarlyInRealm::new(&real, NO_REALM), secret, none()))
         .route_service(EARLY_IN_FOREIGN_REALM, endpoint(EarlyInRealm::new(&real, FOREIGN_REALM), secret, none()))
+        .route_service(EARLY_ON_RAMP, endpoint(EarlyWhereOut::of_ramp(&real), secret, none()))
+        .route_service(EARLY_AFTER_END, endpoint(EarlyWhereOut::of_end(&real), secret, none()))
         .route_service(SHARED, endpoint(Shared::new(&users, &wide), secret, none()))
         .route_service(OWN_EQUAL, endpoint(Own::new(&users, 19_456), secret, none()))
         .route_service(OWN_CHEAPER, endpoint(Own::new(&users, 19_456 * 95 / 100), secret, none()));

@@ -90,6 +90,16 @@ pub enum AuditOutcome<'a> {
         /// The identifier of the authenticator that it is about, if it is about one.
         authenticator: Option<&'a str>,
     },
+    /// A client was found with another [end](crate::client::Sunset), or with other steps to it, than before: its registration was
+    /// changed where it is kept, or the end was given or taken away. Said once for each change, in each process that finds the client
+    /// afterwards, and for the first 1,024 clients. The event is about no request: it has no address.
+    #[non_exhaustive]
+    SunsetChanged {
+        /// The end before, if there was one.
+        before: Option<SystemTime>,
+        /// The end now, if there is one. If it is the one before, the steps are others.
+        after: Option<SystemTime>,
+    },
     /// The request was refused.
     #[non_exhaustive]
     Refused {
@@ -146,7 +156,8 @@ impl std::fmt::Display for AccountDigest {
 
 /// Takes audit events: one for each answer of the token, revocation, introspection and second factor endpoints, also to a request that was
 /// refused before its body was read, such as a `GET`. One more comes before that of a login whose code
-/// [ends an enrolment](FactorStep::Enrolled). `OPTIONS` requests have none, nor has a request whose client hung up. The
+/// [ends an enrolment](FactorStep::Enrolled), and before that of a request by which a
+/// [changed plan](AuditOutcome::SunsetChanged) of a client's end is noticed. `OPTIONS` requests have none, nor has a request whose client hung up. The
 /// refusals of a guard never reach it: they are of another server, maybe, and have a hook of their own,
 /// [`on_refusal`](crate::bearer::BearerGuardBuilder::on_refusal).
 ///

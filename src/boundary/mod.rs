@@ -13,6 +13,7 @@ pub(crate) mod can_recheck;
 pub(crate) mod check;
 pub(crate) mod clock;
 pub(crate) mod document;
+pub(crate) mod exceptions;
 pub(crate) mod extension;
 pub(crate) mod factors;
 pub(crate) mod guess;

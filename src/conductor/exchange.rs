@@ -33,7 +33,6 @@ use super::login::rungs::Rungs;
 use super::purpose::Purpose;
 use super::trail::Trail;
 use crate::boundary::ladder::client::AuthenticatedClient;
-use crate::protocol::client::grant_type::GrantType;
 use crate::protocol::wire::error::{Reason, TokenError};
 use crate::protocol::wire::form::{Form, Known};
 
@@ -79,6 +78,7 @@ impl Exchange {
         // What is borrowed is held to the end of its block, by the future of every request.
         let client = {
             self.door.find(&presented, form, trail).await?;
+            self.rungs.note_plan(trail);
             permit_site(head, trail)?;
             let client = self.door.authenticate(head, form, &presented, trail).await?;
             if trail.purpose == Purpose::Introspection {
@@ -103,8 +103,7 @@ impl Exchange {
         let served = self.grants.named(requested).ok_or(Reason::UnsupportedGrantType)?;
         let grant_type = served.grant_type();
         trail.grant_type = Some(grant_type);
-        let client =
-            client.permit(grant_type, self.door.now()).map_err(move |reason| not_permitted(reason, grant_type))?;
+        let client = client.permit(grant_type, self.door.now())?;
         if let Some(parameter) = served.missing(form) {
             return Err(TokenError::missing(parameter));
         }
@@ -133,10 +132,4 @@ impl Exchange {
         let flow = self.management.as_deref().ok_or(Reason::BearerInvalid)?;
         flow.serve((&self.door, self.gate.senders(), &self.rungs), head, form, trail).await
     }
-}
-
-/// The refusal of a client that may not use the grant type.
-#[cold]
-fn not_permitted(reason: Reason, grant_type: GrantType) -> TokenError {
-    TokenError::new(reason).about(grant_type.name())
 }

@@ -13,6 +13,7 @@ use crate::boundary::refresh::{NewFamily, RefreshTokenStore, StoredFamily};
 use crate::boundary::refresh_use::{Used, begin_family, use_token};
 use crate::boundary::sync::held;
 use crate::observe::patience::Bound;
+use crate::protocol::client::policy;
 use crate::protocol::client::registered::Client;
 use crate::protocol::secret::keyed::Keyed;
 use crate::protocol::secret::secrets::{SecretDigest, fill_random};
@@ -159,8 +160,10 @@ impl Families {
     }
 
     /// A use of the token by this client.
-    pub(super) fn use_of(&self, token: &RefreshToken, client: &Client, now: SystemTime) -> TokenUse {
+    pub(super) fn use_of(&self, found: &FoundRefreshToken, client: &Client, now: SystemTime) -> TokenUse {
+        let FoundRefreshToken { token, stored } = found;
         TokenUse {
+            ends: policy::family_end(client, &stored.family),
             leeway: client.refresh_rules().leeway.unwrap_or(self.lifetimes.leeway),
             idle: self.idle_lifetime(client),
             shown_twice: self.lock_steps().twice(),
@@ -201,7 +204,9 @@ impl Families {
 
     /// When the token is over if it is not used.
     pub(super) fn end_of(&self, found: &FoundRefreshToken, client: &Client) -> SystemTime {
-        let expires = found.stored.family.expires();
+        let family = &found.stored.family;
+        let expires = family.expires();
+        let expires = policy::family_end(client, family).map_or(expires, |end| end.min(expires));
         let idle = found.stored.lineage.last_used().checked_add(self.idle_lifetime(client));
         idle.map_or(expires, |idle| idle.min(expires))
     }

@@ -11,6 +11,7 @@ use crate::observe::telemetry;
 use crate::protocol::client::grant_type::{GrantType, begins_login, is_of_extension};
 use crate::protocol::client::policy;
 use crate::protocol::client::registered::{Client, ClientAuthentication, ClientId, REFRESH_TOKEN, SECOND_FACTOR};
+use crate::protocol::client::sunset::end::Sunset;
 use crate::protocol::profile::Profile;
 use crate::protocol::scope::Scope;
 
@@ -46,6 +47,9 @@ pub(crate) struct EndpointOffer {
     pub(crate) profile: Profile,
     pub(crate) scope_ceiling: Option<Scope>,
     pub(crate) keyed_sides: KeyedSides,
+    pub(crate) requires_sunset: bool,
+    /// Something looks exceptions from the end of a client up.
+    pub(crate) sunset_exceptions: bool,
     /// The realms that the verifier knows, if it has a list.
     pub(crate) realms: Option<Vec<String>>,
 }
@@ -171,7 +175,8 @@ impl Misfits {
     fn of(&self, client: &Client, now: SystemTime) -> impl Iterator<Item = &'static str> {
         let Self { offer, .. } = self;
         let logins = Logins::of(client, offer);
-        let of_access = of_grants(client, offer, logins, now).into_iter().chain(of_credentials(client, offer, now));
+        let of_logins = of_grants(client, offer, logins).into_iter().chain(of_sunset(client, offer, logins, now));
+        let of_access = of_logins.chain(of_credentials(client, offer, now));
         let of_tokens = of_scope(client, offer, logins).into_iter().chain(of_audience(client, offer));
         let all = of_access.chain(of_tokens).chain(of_realms(client, offer, logins));
         all.filter_map(|(is_misfit, text)| is_misfit.then_some(text))
@@ -203,7 +208,27 @@ impl Logins {
     }
 }
 
-fn of_grants(client: &Client, offer: &EndpointOffer, logins: Logins, now: SystemTime) -> [Held; 5] {
+fn of_sunset(client: &Client, offer: &EndpointOffer, logins: Logins, now: SystemTime) -> [Held; 3] {
+    let sunset = client.sunset().filter(|_| logins.by_password);
+    let looks_up = |sunset: &Sunset| sunset.exceptions_looked_up_until().is_some_and(|until| now < until);
+    [
+        (
+            sunset.is_some_and(|sunset| sunset.end() <= now && !sunset.has_exceptions(now)),
+            "its end date is over: the password grant is refused to it",
+        ),
+        (
+            logins.by_password && sunset.is_none() && offer.requires_sunset,
+            "it has no end date, so the password grant is refused to it because `.require_sunset()` is set: \
+             `ClientBuilder::sunset`",
+        ),
+        (
+            sunset.is_some_and(looks_up) && !offer.sunset_exceptions,
+            "the plan of its end looks exceptions up, but there is nothing to ask: `.sunset_exceptions(..)`",
+        ),
+    ]
+}
+
+fn of_grants(client: &Client, offer: &EndpointOffer, logins: Logins) -> [Held; 4] {
     let serves = |grant: &String| offer.grants.iter().any(|served| served.name() == grant);
     let may_refresh = client.allows_grant(REFRESH_TOKEN);
     [
@@ -222,10 +247,6 @@ fn of_grants(client: &Client, offer: &EndpointOffer, logins: Logins, now: System
         (
             client.grants().iter().any(|grant| SECOND_FACTOR.contains(&grant.as_str()) && !serves(grant)),
             "it may show a second factor, but the endpoint asks for none: `.second_factor(..)`",
-        ),
-        (
-            logins.by_password && client.sunset().is_some_and(|sunset| sunset.end() <= now),
-            "its end date is over: the password grant is refused to it",
         ),
     ]
 }

@@ -22,6 +22,7 @@ pub(crate) mod gate;
 pub(crate) mod login;
 pub(crate) mod misfits;
 pub(crate) mod notices;
+pub(crate) mod plans;
 pub(crate) mod purpose;
 pub(crate) mod senders;
 pub(crate) mod throttle;

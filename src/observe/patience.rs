@@ -23,6 +23,8 @@ pub(crate) struct Patience {
     pub(crate) verifier: Bound,
     pub(crate) extension_key: Bound,
     pub(crate) extension: Bound,
+    /// The look-up of exceptions from the end of a client.
+    pub(crate) exceptions: Bound,
     /// Of each login rule.
     pub(crate) rule: Option<Duration>,
     pub(crate) issuer: Bound,
@@ -46,6 +48,7 @@ impl Patience {
             verifier: Bound::new("the verifier", verifier).deciding(),
             extension_key: Bound::new("the user store of the extension grant", store),
             extension: Bound::new("the extension grant", verifier).deciding(),
+            exceptions: Bound::new("the look-up of exceptions from a client's end", store),
             rule,
             issuer: Bound::new("the issuer", store),
             refresh_store: Bound::new("the refresh token store", store),

@@ -31,10 +31,11 @@ use crate::conductor::gate::{Gate, HeadRules};
 use crate::conductor::login::hearing::LoginRules;
 use crate::conductor::login::mint::Mint;
 use crate::conductor::login::rungs::{Parts, Rungs};
-use crate::conductor::login::scales::{Scales, Screen};
+use crate::conductor::login::scales::{Exceptions, Scales, Screen};
 use crate::conductor::login::users::Users;
 use crate::conductor::misfits::{EndpointOffer, KeyedSides, Misfits};
 use crate::conductor::notices::Notices;
+use crate::conductor::plans::Plans;
 use crate::conductor::senders::Senders;
 use crate::conductor::throttle::Throttle;
 use crate::limiter::memory::limiter::MemoryLimiter;
@@ -120,6 +121,8 @@ impl Options {
             scope_ceiling: self.scope_ceiling.map(parse_scope).transpose()?,
             factor_audience,
             lifetime: lifetime(self.lifetime)?,
+            requires_sunset: self.requires_sunset,
+            ramp: Keyed::shared_or_known(self.ramp_key.as_ref().or(shared_key), KeyUse::Ramp),
             refreshed_lifetime,
         };
         let request_ceiling = protection.request_ceiling.unwrap_or_default();
@@ -150,6 +153,8 @@ impl Options {
             scopeless: rules.missing_scope == MissingScope::Scopeless,
             profile: rules.profile,
             scope_ceiling: rules.scope_ceiling.clone(),
+            requires_sunset: rules.requires_sunset,
+            sunset_exceptions: self.sunset_exceptions.is_some(),
             keyed_sides: KeyedSides::of(shared_key.is_some(), limiter.has_shared_key()),
             realms,
         };
@@ -195,6 +200,7 @@ impl Options {
                 budget,
                 users,
                 scales: Scales::new(
+                    self.sunset_exceptions.map(|by| Exceptions { by, patience: patience.exceptions }),
                     self.shield.map(|(shield, on_leak)| Screen { shield, on_leak }),
                     LoginRules::new(
                         login_rules,
@@ -211,6 +217,7 @@ impl Options {
                 clock,
                 auditor,
                 grant_types,
+                plans: Plans::default(),
             }),
         };
         // Only now: a builder that fails serves nothing.

@@ -27,6 +27,7 @@ mod grant_service;
 mod intake;
 mod introspection_endpoint;
 mod layer;
+mod leaving;
 mod metadata;
 mod metadata_document;
 mod mount;

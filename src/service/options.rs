@@ -11,6 +11,7 @@ use super::token_options::TokenOptions;
 use crate::boundary::audit::AuditSink;
 use crate::boundary::auth_method::ClientAuthMethod;
 use crate::boundary::clock::Clock;
+use crate::boundary::exceptions::SunsetExceptions;
 use crate::boundary::extension::ExtensionGrant;
 use crate::boundary::factors::second_factor::SecondFactor;
 use crate::boundary::login_rule::LoginRule;
@@ -20,6 +21,7 @@ use crate::boundary::transport::TransportSecurity;
 use crate::limiter::protection::AttackProtection;
 use crate::protocol::client::policy::MissingScope;
 use crate::protocol::profile::Profile;
+use crate::protocol::secret::shared_key::SharedKey;
 
 /// All settings of a builder besides its three required parts.
 pub(super) struct Options {
@@ -37,6 +39,9 @@ pub(super) struct Options {
     pub(super) methods: Vec<Box<dyn ClientAuthMethod>>,
     pub(super) extensions: Vec<Box<dyn ExtensionGrant>>,
     pub(super) password_grant: bool,
+    pub(super) requires_sunset: bool,
+    pub(super) ramp_key: Option<SharedKey>,
+    pub(super) sunset_exceptions: Option<Box<dyn SunsetExceptions>>,
     pub(super) missing_scope: MissingScope,
     pub(super) scope_ceiling: Option<String>,
     pub(super) lifetime: Duration,
@@ -71,6 +76,9 @@ impl Default for Options {
             methods: Vec::new(),
             extensions: Vec::new(),
             password_grant: true,
+            requires_sunset: false,
+            ramp_key: None,
+            sunset_exceptions: None,
             missing_scope: MissingScope::default(),
             scope_ceiling: None,
             lifetime: Duration::from_secs(3600),

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::protocol::client::builder::ClientBuilder;
 use crate::protocol::client::registered::ClientAuthentication;
-use crate::protocol::client::sunset::Sunset;
+use crate::protocol::client::sunset::end::Sunset;
 use crate::protocol::secret::secrets::SecretDigest;
 
 /// Sets each option that a confidential client has. `second` is another secret, and when that one ends.

@@ -78,6 +78,8 @@ mod grpc_web;
 mod ipv6_networks;
 #[cfg(feature = "jwt")]
 mod jwt;
+#[cfg(feature = "tracing")]
+mod leaving;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod misfits;

@@ -1,11 +1,11 @@
 //! Settings that cannot work together are told: at the start where the clients are known, else at the first request of each.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use tower_password_grant::MaybeFuture;
-use tower_password_grant::client::{ClientAuthentication, ClientBuilder, Sunset};
+use tower_password_grant::client::{ClientAuthentication, ClientBuilder, Sunset, SunsetExceptions, WhoIsOut};
 use tower_password_grant::mount::Profile;
 use tower_password_grant::store::{
     FamilyId, MemoryAccessTokens, MemoryRefreshTokens, NewFamily, RefreshTokenStore, Rotation, StoreIdentity,
@@ -20,6 +20,16 @@ use tower_password_grant::{
 use crate::support::capture::{self, Capture};
 use crate::support::tokens::{Tokens, TokensBuilder, confidential};
 use crate::support::{self, FixtureBuilder, ManualClock, PW, Probe, digest, send, token_request};
+
+/// Excepts nobody.
+struct NoExceptions;
+
+#[async_trait]
+impl SunsetExceptions for NoExceptions {
+    async fn excepted_until(&self, _: WhoIsOut<'_>) -> Result<Option<SystemTime>, BackendError> {
+        Ok(None)
+    }
+}
 
 /// The clients with a warning, and the warnings.
 fn told(capture: &Capture) -> Vec<(Option<String>, String)> {
@@ -58,6 +68,8 @@ async fn each_registration_that_cannot_work_is_told_at_the_start_and_those_that_
     let secret = || Client::confidential("app", &digest("x"));
     let expired = |end| full(Client::confidential("app", &digest("x"))).secret(&digest("y"), Some(end));
     let sunset = |end| app().sunset(Sunset::at(end).deprecated_since(yesterday));
+    let later = tomorrow + Duration::from_secs(1);
+    let looked_up = |end| app().sunset(Sunset::at(end).deprecated_since(yesterday).look_up_exceptions(later).unwrap());
     let post = || full(secret()).authenticate_by(ClientAuthentication::SecretPost);
     let api = || secret().allow_introspection();
     let access = |builder: FixtureBuilder| builder.access_tokens(OpaqueIssuer::new(MemoryAccessTokens::new()));
@@ -88,6 +100,22 @@ async fn each_registration_that_cannot_work_is_told_at_the_start_and_those_that_
             "its end date is over",
             warnings_about(sunset(ManualClock::start()), |builder| builder),
             warnings_about(sunset(tomorrow), |builder| builder),
+        ),
+        (
+            "it has no end date",
+            warnings_about(app(), FixtureBuilder::require_sunset),
+            warnings_about(sunset(tomorrow), FixtureBuilder::require_sunset),
+        ),
+        (
+            "looks exceptions up",
+            warnings_about(looked_up(tomorrow), |builder| builder),
+            warnings_about(looked_up(tomorrow), |builder| builder.sunset_exceptions(NoExceptions)),
+        ),
+        (
+            "its end date is over",
+            warnings_about(sunset(yesterday), |builder| builder),
+            // Somebody is still let in.
+            warnings_about(looked_up(yesterday), |builder| builder.sunset_exceptions(NoExceptions)),
         ),
         (
             "registered for no scope",

@@ -19,6 +19,7 @@ use crate::conductor::factors::seals::Seals;
 use crate::protocol::client::grant_type::GrantType;
 use crate::protocol::client::policy::GrantRules;
 use crate::protocol::client::registered::Client;
+use crate::protocol::client::sunset::judge::Admission;
 use crate::protocol::factor::challenge::Challenge;
 use crate::protocol::token::methods::{AuthenticationMethod, AuthenticationMethods};
 
@@ -62,7 +63,7 @@ fn of_an_open_login(open: OpenLogin) {
 }
 
 fn proven_by_hand(methods: AuthenticationMethods, now: SystemTime) {
-    let _: Proven = Proven::by_verdict(methods, false, now); //~ associated function `by_verdict` is private
+    let _: Proven = Proven::by_verdict(methods, false, Admission::In, now); //~ associated function `by_verdict` is private
 }
 
 fn open_by_hand(methods: AuthenticationMethods) {

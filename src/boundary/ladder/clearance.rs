@@ -5,7 +5,9 @@
 
 use std::time::SystemTime;
 
+use crate::protocol::client::sunset::judge::Admission;
 use crate::protocol::token::methods::{AuthenticationMethod, AuthenticationMethods};
+use crate::protocol::wire::error::Reason;
 
 /// What a login has to prove. Demands add up, and none is taken back: it is neither copied nor made anew for the same login.
 #[derive(Debug, PartialEq, Eq)]
@@ -52,6 +54,8 @@ impl Demand {
 /// What is known of a login beyond the word of its verifier.
 #[derive(Debug)]
 pub(crate) struct Proven {
+    /// What the plan of the client says of the user.
+    admission: Admission,
     password: Look,
     rules: usize,
     is_asked_for_factors: bool,
@@ -76,30 +80,53 @@ pub(crate) enum Look {
 impl Proven {
     /// By a verdict of now: these methods, with a password of this request among them or not.
     #[inline(always)]
-    pub(super) fn by_verdict(methods: AuthenticationMethods, has_password: bool, now: SystemTime) -> Self {
+    pub(super) fn by_verdict(
+        methods: AuthenticationMethods,
+        has_password: bool,
+        admission: Admission,
+        now: SystemTime,
+    ) -> Self {
         let password = if has_password { Look::NotLooked } else { Look::NoPassword };
-        Self { password, ..Self::at(methods, now) }
+        Self { password, ..Self::at(methods, admission, now) }
     }
 
     /// By the login of a family, which goes on: these methods, at this time.
     pub(super) fn by_family(methods: AuthenticationMethods, authenticated_at: SystemTime) -> Self {
-        Self::at(methods, authenticated_at)
+        Self::at(methods, Admission::In, authenticated_at)
     }
 
     /// By a second factor that was shown now, beside what was proven when the login was left open. One that was counted then is
     /// none beside itself.
-    pub(super) fn by_factor(right: Right, now: SystemTime) -> Self {
+    pub(super) fn by_factor(right: Right, admission: Admission, now: SystemTime) -> Self {
         let Right { earlier, method } = right;
         // Of a first factor that has no name here it is known that there was one.
         let first = if earlier.is_empty() { earlier.with(AuthenticationMethod::MultiFactor) } else { earlier };
         let methods = if earlier.contains(method) { earlier } else { first.with(method) };
-        Self::at(methods, now)
+        Self::at(methods, admission, now)
     }
 
     #[inline(always)]
-    fn at(methods: AuthenticationMethods, time: SystemTime) -> Self {
+    fn at(methods: AuthenticationMethods, admission: Admission, time: SystemTime) -> Self {
         let factor = if methods.has_second_factor() { Some(Since(time)) } else { None };
-        Self { password: Look::NoPassword, rules: 0, is_asked_for_factors: false, methods, factor }
+        Self { admission, password: Look::NoPassword, rules: 0, is_asked_for_factors: false, methods, factor }
+    }
+
+    /// Whether the plan of the client lets the user in, as far as is known.
+    #[inline(always)]
+    pub(super) const fn is_in(&self) -> bool {
+        matches!(self.admission, Admission::In)
+    }
+
+    /// Whether somebody is to be asked if the user is excepted.
+    pub(super) const fn awaits_look_up(&self) -> bool {
+        matches!(self.admission, Admission::Asked(_))
+    }
+
+    /// A look-up that was to be asked has found that the user is excepted, or not.
+    pub(super) const fn note_exception(&mut self, is_excepted: bool) {
+        if let Admission::Asked(reason) = self.admission {
+            self.admission = if is_excepted { Admission::In } else { Admission::Out(reason) };
+        }
     }
 
     /// In which ways the user was authenticated.
@@ -150,6 +177,10 @@ pub(crate) struct Cleared(());
 /// What a login lacks.
 #[derive(Debug)]
 pub(crate) enum Lack {
+    /// The plan of the client does not let the user in any more.
+    Out(Reason),
+    /// Nobody was asked whether the user is excepted from that.
+    LookUp,
     /// The password is known from a leak.
     Leaked,
     /// Nothing looked at the password.
@@ -176,6 +207,7 @@ impl Open {
 /// Decides whether a login gives anything.
 #[inline(always)]
 pub(crate) fn weigh(demand: &Demand, proven: &Proven) -> Result<Cleared, Lack> {
+    weigh_admission(proven)?;
     weigh_password(demand, proven)?;
     // What is demanded was left out: nothing is decided.
     if proven.rules < demand.rules {
@@ -199,6 +231,16 @@ fn open(proven: &Proven) -> Open {
         Some(_) if proven.methods.contains(password) => AuthenticationMethods::NONE.with(password),
         Some(_) => AuthenticationMethods::NONE,
     })
+}
+
+/// Decides whether the plan of the client has a place for a login, before anything that comes after it.
+#[inline(always)]
+pub(crate) const fn weigh_admission(proven: &Proven) -> Result<(), Lack> {
+    match proven.admission {
+        Admission::In => Ok(()),
+        Admission::Out(reason) => Err(Lack::Out(reason)),
+        Admission::Asked(_) => Err(Lack::LookUp),
+    }
 }
 
 /// Decides whether the password of a login is good enough, before anything that comes after it.

@@ -17,6 +17,8 @@ fn at(seconds: u64) -> SystemTime {
 /// What a login lacks, without what is open of it.
 fn lacks(demand: &Demand, proven: &Proven) -> Option<&'static str> {
     Some(match weigh(demand, proven).err()? {
+        Lack::Out(_) => "out",
+        Lack::LookUp => "look-up",
         Lack::Leaked => "leaked",
         Lack::Unlooked => "unlooked",
         Lack::Rule => "rule",
@@ -34,7 +36,7 @@ fn counted(demand: &Demand, proven: &Proven) -> AuthenticationMethods {
 }
 
 fn shown(earlier: &[AuthenticationMethod], method: AuthenticationMethod) -> Proven {
-    Proven::by_factor(Right::checked(methods(earlier), method, true).unwrap(), at(100))
+    Proven::by_factor(Right::checked(methods(earlier), method, true).unwrap(), Admission::In, at(100))
 }
 
 #[test]
@@ -46,22 +48,50 @@ fn where_an_unleaked_password_is_demanded_only_a_look_that_failed_stands_for_one
         (Look::Leaked, Some("leaked")),
         (Look::Failed, None),
     ] {
-        let mut proven = Proven::by_verdict(AuthenticationMethods::NONE, true, NOW);
+        let mut proven = Proven::by_verdict(AuthenticationMethods::NONE, true, Admission::In, NOW);
         proven.note_password(look);
         let found = [true, false].map(|demands| lacks(&Demand::by_settings(demands, 0, false), &proven));
         assert_eq!(found, [lack, None], "{look:?}");
     }
     for has_password in [true, false] {
-        let proven = Proven::by_verdict(AuthenticationMethods::NONE, has_password, NOW);
+        let proven = Proven::by_verdict(AuthenticationMethods::NONE, has_password, Admission::In, NOW);
         let lack = has_password.then_some("unlooked");
         assert_eq!(lacks(&Demand::by_settings(true, 0, false), &proven), lack);
     }
 }
 
 #[test]
+fn a_user_who_is_out_gets_nothing_and_one_who_is_asked_about_nothing_before_the_answer() {
+    let reason = Reason::GrantRamped;
+    let verdict = |admission| Proven::by_verdict(AuthenticationMethods::NONE, true, admission, NOW);
+    for (admission, is_excepted, before, after) in [
+        (Admission::In, false, None, None),
+        (Admission::Out(reason), true, Some("out"), Some("out")),
+        (Admission::Asked(reason), true, Some("look-up"), None),
+        (Admission::Asked(reason), false, Some("look-up"), Some("out")),
+    ] {
+        let mut proven = verdict(admission);
+        // Before the password is looked at, before any rule is asked, and before any factor.
+        let mut demand = Demand::by_settings(true, 3, true);
+        demand.and(Demand::second_factor());
+        if before.is_some() {
+            assert_eq!(lacks(&demand, &proven), before);
+        }
+        assert_eq!(lacks(&Demand::by_settings(false, 0, false), &proven), before, "{admission:?}");
+        proven.note_exception(is_excepted);
+        assert_eq!(lacks(&Demand::by_settings(false, 0, false), &proven), after, "{admission:?}");
+    }
+    let mut right =
+        Proven::by_factor(Right::checked(methods(&[Password]), Otp, true).unwrap(), Admission::Out(reason), NOW);
+    right.note_asked_for_factors();
+    assert_eq!(lacks(&Demand::second_factor(), &right), Some("out"));
+    assert_eq!(lacks(&Demand::by_settings(false, 0, false), &Proven::by_family(methods(&[Password]), NOW)), None);
+}
+
+#[test]
 fn a_login_that_a_rule_was_not_asked_about_gives_nothing() {
     for (demanded, rules, lack) in [(0, 0, None), (1, 0, Some("rule")), (3, 2, Some("rule")), (3, 3, None)] {
-        let mut proven = Proven::by_verdict(AuthenticationMethods::NONE, true, NOW);
+        let mut proven = Proven::by_verdict(AuthenticationMethods::NONE, true, Admission::In, NOW);
         (0..rules).for_each(|_| proven.note_rule());
         assert_eq!(lacks(&Demand::by_settings(false, demanded, false), &proven), lack, "{rules} of {demanded}");
         // A password that is not good enough is refused before any rule is asked, and before any factor.
@@ -77,7 +107,7 @@ fn a_login_that_a_rule_was_not_asked_about_gives_nothing() {
 fn a_login_that_the_settings_were_not_asked_about_gives_nothing_and_is_not_left_open() {
     for factors in [&[Password][..], &[Password, Otp]] {
         for (asks, is_asked, lack) in [(false, false, None), (true, false, Some("unasked")), (true, true, None)] {
-            let mut proven = Proven::by_verdict(methods(factors), false, NOW);
+            let mut proven = Proven::by_verdict(methods(factors), false, Admission::In, NOW);
             if is_asked {
                 proven.note_asked_for_factors();
             }
@@ -85,7 +115,7 @@ fn a_login_that_the_settings_were_not_asked_about_gives_nothing_and_is_not_left_
         }
         let mut demand = Demand::by_settings(false, 0, true);
         demand.and(Demand::second_factor());
-        assert_eq!(lacks(&demand, &Proven::by_verdict(methods(factors), false, NOW)), Some("unasked"));
+        assert_eq!(lacks(&demand, &Proven::by_verdict(methods(factors), false, Admission::In, NOW)), Some("unasked"));
     }
 }
 
@@ -94,7 +124,7 @@ fn a_second_factor_is_two_methods_or_the_word_for_them() {
     for (proven, is_open) in
         [(&[][..], true), (&[Password], true), (&[Otp], true), (&[Password, Otp], false), (&[MultiFactor], false)]
     {
-        let proven = Proven::by_verdict(methods(proven), false, NOW);
+        let proven = Proven::by_verdict(methods(proven), false, Admission::In, NOW);
         assert_eq!(lacks(&Demand::second_factor(), &proven).is_some(), is_open, "{proven:?}");
         assert_eq!(lacks(&Demand::by_settings(false, 0, false), &proven), None);
     }

@@ -46,7 +46,7 @@ impl AuthenticatedClient {
         self,
         grant_type: GrantType,
         now: impl FnOnce() -> SystemTime,
-    ) -> Result<PermittedClient, Reason> {
+    ) -> Result<PermittedClient, TokenError> {
         policy::permit_grant(&self.0, grant_type, now)?;
         Ok(PermittedClient { client: self.0, grant_type })
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::clearance::{self, Cleared, Demand, Lack, Look, Proven};
+use super::exception::LookedUp;
 use super::factor::Returned;
 use super::facts::GrantFacts;
 use super::open::OpenLogin;
@@ -16,8 +17,9 @@ use crate::boundary::login_event::{DecidedSoFar, EventDraft, LoginEvent, LoginFa
 use crate::boundary::recheck::Recheck;
 use crate::protocol::audience::Audience;
 use crate::protocol::client::grant_type::GrantType;
-use crate::protocol::client::policy::{GrantRules, ScopeLimits, left_of};
+use crate::protocol::client::policy::{self, GrantRules, ScopeLimits, left_of};
 use crate::protocol::client::registered::Client;
+use crate::protocol::client::sunset::judge::Admission;
 use crate::protocol::factor::authenticator::FactorUser;
 use crate::protocol::rules::decisions::Decisions;
 use crate::protocol::rules::error::RulingError;
@@ -57,7 +59,8 @@ impl Login {
     ) -> Result<Self, Reason> {
         let VerifiedUser { verified, password } = user;
         let methods = verified.methods.and(terms.grant_type.methods());
-        let proven = Proven::by_verdict(methods, terms.grant_type.has_password(), now);
+        let admission = terms.admission(&verified.subject, rules, now);
+        let proven = Proven::by_verdict(methods, terms.grant_type.has_password(), admission, now);
         let (facts, limits) = GrantFacts::decide(terms, verified, methods, rules, now)?;
         Ok(Self { facts, limits, demand, proven, family: None, password })
     }
@@ -70,7 +73,7 @@ impl Login {
         rules: &GrantRules,
         now: SystemTime,
     ) -> Result<Self, Reason> {
-        let Renewal { terms, family } = renewal;
+        let Renewal { terms, family, ends } = renewal;
         let ReverifiedUser(verified) = user;
         if !verified.subject.keeps_login(family.subject_id(), family.credential_version()) {
             return Err(Reason::CredentialsChanged);
@@ -80,7 +83,7 @@ impl Login {
         facts.authenticated_at = family.authenticated_at();
         facts.family = Some(family.id());
         // No access token outlives the family that it came from.
-        let rest = family.expires().duration_since(now).unwrap_or_default();
+        let rest = ends.duration_since(now).unwrap_or_default();
         if rest < SHORTEST_LIFETIME {
             return Err(Reason::RefreshTokenExpired);
         }
@@ -100,7 +103,9 @@ impl Login {
         let Returned { user: ReturningUser(verified), right, is_refresh } = returned;
         // Where it prolongs another login, that one bounds what rules add; else what bounds each login does.
         let bound = is_refresh.then(|| terms.scope.clone());
-        let proven = Proven::by_factor(right, now);
+        // A refresh goes on, whatever the plan of the client says of new logins.
+        let admission = if is_refresh { Admission::In } else { terms.admission(&verified.subject, rules, now) };
+        let proven = Proven::by_factor(right, admission, now);
         let (facts, mut limits) = GrantFacts::decide(terms, verified, proven.methods(), rules, now)?;
         if let Some(bound) = bound {
             limits.hold_to(&bound);
@@ -134,6 +139,33 @@ impl Login {
         if demands_factor {
             self.demand.and(Demand::second_factor());
         }
+    }
+
+    /// Whether the plan of the client lets its user in, as far as is known.
+    #[inline]
+    pub(crate) const fn is_in(&self) -> bool {
+        self.proven.is_in()
+    }
+
+    /// Whether somebody is to be asked if its user is excepted from the end of the client.
+    pub(crate) const fn awaits_look_up(&self) -> bool {
+        self.proven.awaits_look_up()
+    }
+
+    /// Refuses it where the plan of the client has no place for it, before anything else is asked.
+    pub(crate) fn weigh_admission(&self) -> Result<(), Box<Unweighed>> {
+        clearance::weigh_admission(&self.proven).map_err(|lack| Unweighed::of(lack, &self.facts, None))
+    }
+
+    /// What a look-up is asked about: the client, the realm and the user.
+    pub(super) fn applicant(&self) -> (&Client, Option<&str>, &Subject) {
+        (&self.facts.client, self.facts.realm.as_deref(), &self.facts.subject)
+    }
+
+    /// Notes what a look-up has found, which must be an exception before anything else is asked.
+    pub(crate) fn note_look_up(&mut self, LookedUp(until): LookedUp) -> Result<(), Box<Unweighed>> {
+        self.proven.note_exception(until.is_some_and(|until| self.facts.issued_at < until));
+        self.weigh_admission()
     }
 
     /// Whether the password was kept, to be looked at.
@@ -253,6 +285,8 @@ impl Login {
 pub(crate) enum Unweighed {
     /// It gives nothing.
     Refused(TokenError),
+    /// The plan of the client has no place for it, or nobody can tell. It was no guess.
+    Out(TokenError),
     /// A second factor is open.
     Open(OpenLogin),
 }
@@ -262,6 +296,8 @@ impl Unweighed {
     fn of(lack: Lack, facts: &GrantFacts, family: Option<&RefreshFamily>) -> Box<Self> {
         let refused = |reason| Self::Refused(TokenError::new(reason));
         Box::new(match lack {
+            Lack::Out(reason) => Self::Out(policy::not_permitted(&facts.client, facts.grant_type, reason)),
+            Lack::LookUp => Self::Out(TokenError::new(Reason::ExceptionsFailed)),
             Lack::Leaked => refused(Reason::PasswordLeaked),
             Lack::Unlooked => refused(Reason::VerifierFailed),
             Lack::Rule => refused(Reason::RuleFailed),
@@ -414,8 +450,20 @@ impl Grant {
         self.leaves_record = true;
     }
 
+    /// Whether the plan of the client leaves time for a family of refresh tokens that begins now.
+    pub(crate) fn has_time_for_family(&self) -> bool {
+        let Some(end) = self.families_end() else { return true };
+        end.duration_since(self.facts.issued_at).is_ok_and(|rest| rest >= SHORTEST_LIFETIME)
+    }
+
+    fn families_end(&self) -> Option<SystemTime> {
+        policy::families_end(&self.facts.client, self.facts.grant_type)
+    }
+
     /// Begins a family of refresh tokens, which no access token of it outlives; `None` if it would end beyond all time.
     pub(crate) fn begin_family(&mut self, id: FamilyId, lifetime: Duration) -> Option<RefreshFamily> {
+        let rest = self.families_end().map(|end| end.duration_since(self.facts.issued_at).unwrap_or_default());
+        let lifetime = rest.map_or(lifetime, |rest| rest.min(lifetime));
         let facts = &mut self.facts;
         facts.family = Some(id);
         facts.lifetime = facts.lifetime.min(lifetime);

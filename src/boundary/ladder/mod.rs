@@ -13,6 +13,7 @@
 //! | [`Attempt`](super::verifier::Attempt) | [`charged`](super::verifier::Attempt::charged) | the charge of an account |
 //! | [`VerifiedUser`](user::VerifiedUser) | [`verify`](user::verify), [`exchange`](user::exchange) | the verifier's verdict on an attempt; an extension grant's on a request, for a charge |
 //! | [`Login`](grant::Login) | [`of`](grant::Login::of) | terms, a verified user and a demand |
+//! | [`LookedUp`](exception::LookedUp) | [`look_up`](exception::look_up) | a look-up's answer about a login that the end of its client has reached |
 //! | [`Ruled`](ruled::Ruled) | [`ask`](ruled::ask) | a login rule's ruling on a login |
 //! | [`Grant`](grant::Grant) | [`weigh`](grant::Login::weigh) | a login that has proven what is demanded of it, and that each login rule has let go on |
 //!
@@ -37,6 +38,7 @@ pub(crate) mod charge;
 pub(crate) mod clearance;
 pub(crate) mod client;
 pub(crate) mod delivery;
+pub(crate) mod exception;
 pub(crate) mod factor;
 mod facts;
 pub(crate) mod grant;

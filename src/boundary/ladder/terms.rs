@@ -14,11 +14,13 @@ use crate::protocol::audience::{self, Audience};
 use crate::protocol::client::grant_type::GrantType;
 use crate::protocol::client::policy::{self, GrantRules};
 use crate::protocol::client::registered::Client;
+use crate::protocol::client::sunset::judge::Admission;
 use crate::protocol::factor::challenge::Challenge;
 use crate::protocol::realm::{self, Realm};
 use crate::protocol::scope::Scope;
 use crate::protocol::token::family::RefreshFamily;
 use crate::protocol::token::lineage::{Decision, TokenUse};
+use crate::protocol::user::subject::Subject;
 use crate::protocol::wire::error::{Reason, TokenError};
 use crate::protocol::wire::form::{Form, Known};
 
@@ -38,6 +40,7 @@ impl Terms {
     /// Decides realm, audience and scope.
     #[inline]
     pub(crate) fn of(client: PermittedClient, form: &Form, rules: &GrantRules) -> Result<Self, TokenError> {
+        policy::require_sunset(client.client(), client.grant_type(), rules)?;
         let realm = Self::choose_realm(&client, form)?;
         let requested = requested_audience(client.client(), form, rules)?;
         let factors = rules.factor_audience_of(client.client());
@@ -57,7 +60,8 @@ impl Terms {
     ) -> Result<Self, TokenError> {
         let (own, challenge) = (client.client(), opened.challenge());
         let realm = policy::realm_of_open(own, challenge.realm.as_deref())?;
-        policy::permit_grant(own, began, now).map_err(|reason| TokenError::new(reason).about(began.name()))?;
+        policy::permit_grant(own, began, now)?;
+        policy::require_sunset(own, began, rules)?;
         let factors = rules.factor_audience_of(own);
         let audience = policy::audience_of_login(own, challenge.audience.as_deref(), rules.profile, factors)?;
         let scope = policy::scope_of_open(own, &challenge.scope, audience.as_ref(), rules)?;
@@ -83,6 +87,12 @@ impl Terms {
     fn new(client: PermittedClient, realm: Realm, scope: Scope, audience: Option<Audience>) -> Self {
         let (client, grant_type) = client.into_parts();
         Self { client, realm, grant_type, scope, audience }
+    }
+
+    /// What the plan of the client says of this user, whose credentials are right.
+    #[inline]
+    pub(super) fn admission(&self, subject: &Subject, rules: &GrantRules, now: SystemTime) -> Admission {
+        policy::admission((&self.client, self.grant_type), self.realm.as_deref(), subject, rules, now)
     }
 
     pub(crate) const fn client(&self) -> &Client {
@@ -181,7 +191,9 @@ impl<'a> Claim<'a> {
         if policy::is_withdrawn(self.client.client(), &self.found.family) {
             return Err(Reason::GrantWithdrawn);
         }
-        Ok(LiveClaim { claim: self, is_repeat })
+        let expires = self.found.family.expires();
+        let ends = using.ends.map_or(expires, |end| end.min(expires));
+        Ok(LiveClaim { claim: self, is_repeat, ends })
     }
 }
 
@@ -190,6 +202,7 @@ impl<'a> Claim<'a> {
 pub(crate) struct LiveClaim<'a> {
     claim: Claim<'a>,
     is_repeat: bool,
+    ends: SystemTime,
 }
 
 impl LiveClaim<'_> {
@@ -204,17 +217,20 @@ impl LiveClaim<'_> {
 pub(crate) struct Renewal {
     pub(super) terms: Terms,
     pub(super) family: RefreshFamily,
+    /// No access token outlives that.
+    pub(super) ends: SystemTime,
 }
 
 impl Renewal {
     /// Decides scope and audience. The realm is the family's. The registration of the client may have shrunk since the login.
     pub(crate) fn of(claim: LiveClaim<'_>, form: &Form, rules: &GrantRules) -> Result<Self, TokenError> {
+        let ends = claim.ends;
         let Claim { client, realm, found: StoredFamily { family, .. } } = claim.claim;
         let requested = requested_audience(client.client(), form, rules)?;
         let audience = policy::audience_of_refresh(client.client(), family, requested, rules)?;
         let asked = form.get(Known::Scope);
         let scope = policy::scope_of_refresh(client.client(), family, asked, rules)?;
-        Ok(Self { terms: Terms::new(client, realm, scope, audience), family: family.clone() })
+        Ok(Self { terms: Terms::new(client, realm, scope, audience), family: family.clone(), ends })
     }
 
     /// What login rules will see of the refresh, as with [`Terms::draft`].

@@ -66,9 +66,10 @@ impl IntrospectionFlow {
         now: SystemTime,
     ) -> Reply {
         let end = families.end_of(found, client.client());
-        let using = families.use_of(&found.token, client.client(), now);
-        let claim = client.permit(GrantType::REFRESH, || now).and_then(|client| Claim::of(client, &found.stored));
-        if !claim.and_then(|claim| claim.find_live(&using)).is_ok_and(|live| !live.is_repeat()) {
+        let using = families.use_of(found, client.client(), now);
+        let claim =
+            client.permit(GrantType::REFRESH, || now).ok().and_then(|client| Claim::of(client, &found.stored).ok());
+        if !claim.and_then(|claim| claim.find_live(&using).ok()).is_some_and(|live| !live.is_repeat()) {
             return inactive();
         }
         Reply::Introspected {

@@ -84,7 +84,7 @@ impl ChallengeFlow {
     /// Whether the client may finish the login with what is chosen.
     fn permit(&self, client: AuthenticatedClient, grant_type: GrantType) -> Result<(), TokenError> {
         let permitted = client.permit(grant_type, || self.factors.clock.now());
-        permitted.map(drop).map_err(|reason| TokenError::new(reason).about(grant_type.name()))
+        permitted.map(drop)
     }
 
     /// Sends a code, or asks on another device, once that was charged.

@@ -70,7 +70,7 @@ impl RefreshFlow {
         // A foreign token stays: a client can have got it by mistake, and must not be able to log its user out.
         let claim = Claim::of(permitted, &found.stored)?;
         trail.realm = claim.realm().clone();
-        let mut using = families.use_of(&found.token, client, now);
+        let mut using = families.use_of(&found, client, now);
         let live = match claim.find_live(&using) {
             Ok(live) => live,
             Err(reason) => return Err(self.end_if_copied(family, reason, trail).await),

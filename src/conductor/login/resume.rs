@@ -144,11 +144,18 @@ impl Rungs {
         address: Option<IpAddr>,
     ) -> Result<Reply, TokenError> {
         let budget = &self.parts.budget;
-        let reply = budget.settle(charge, Err(finishing), None, address).await?;
-        let Some(attempt) = attempt else { return Ok(reply) };
-        let finished: Result<_, Pending<_>> = Ok(Ok(reply));
-        budget.settle(UsedCharge::resumed(attempt), finished, None, address).await
+        let ended = budget.settle(charge, Err(finishing), None, address).await;
+        // What the client's end refuses now was right all along.
+        let was_right = ended.as_ref().map_or_else(|error| is_by_end(error.reason), |_| true);
+        let Some(attempt) = attempt.filter(|_| was_right) else { return ended };
+        let finished: Result<_, Pending<_>> = Ok(Ok(ended));
+        budget.settle(UsedCharge::resumed(attempt), finished, None, address).await?
     }
+}
+
+/// Whether the plan of the client refuses a login whose user has shown all that is asked for.
+const fn is_by_end(reason: Reason) -> bool {
+    matches!(reason, Reason::GrantSunset | Reason::GrantRamped)
 }
 
 fn decided(reason: Reason) -> Failure {

@@ -10,6 +10,7 @@ use super::mint::{Mint, Minted};
 use super::scales::{Case, Scales};
 use super::users::Users;
 use crate::boundary::account::AccountKey;
+use crate::boundary::audit::{AuditEvent, AuditOutcome};
 use crate::boundary::clock::{Clock, SharedClock};
 use crate::boundary::host_extensions::HostExtensions;
 use crate::boundary::ladder::charge::{Charge, Guessed, OfAccount, OfNobody};
@@ -25,6 +26,7 @@ use crate::conductor::factors::second_factors::SecondFactors;
 use crate::conductor::failure::Failure;
 use crate::conductor::families::Families;
 use crate::conductor::notices::Owner;
+use crate::conductor::plans::{ChangedPlan, Plans};
 use crate::conductor::trail::{Issued, Trail};
 use crate::observe::audit::Auditor;
 use crate::protocol::client::grant_type::GrantType;
@@ -56,6 +58,7 @@ pub(crate) struct Parts {
     pub(crate) auditor: Arc<Auditor>,
     /// Those that are served.
     pub(crate) grant_types: Vec<GrantType>,
+    pub(crate) plans: Plans,
 }
 
 impl Rungs {
@@ -74,6 +77,25 @@ impl Rungs {
             ("the store of second factors", factors.as_ref().is_none_or(|own| own.once.follow_clock(clock))),
             ("the audit sink or the usage ledger", auditor.follow_clock(clock)),
         ]
+    }
+
+    /// Records that the plan of the client's end was changed since it was found before, if anybody would see it.
+    #[inline]
+    pub(crate) fn note_plan(&self, trail: &Trail) {
+        if let (Some(client), true) = (&trail.client, self.parts.auditor.is_observed()) {
+            self.tell_plan(client, trail);
+        }
+    }
+
+    #[inline(never)]
+    fn tell_plan(&self, client: &Client, trail: &Trail) {
+        let Parts { auditor, clock, plans, .. } = &self.parts;
+        let Some(ChangedPlan { before, after }) = plans.note(client) else { return };
+        if let Some(times) = auditor.times(&**clock, trail.started) {
+            let event = trail.event(AuditOutcome::SunsetChanged { before, after }, times);
+            // The request that comes first has nothing to do with it.
+            auditor.tell(&AuditEvent { address: None, peer: None, ..event }, None);
+        }
     }
 
     /// The terms of a login.

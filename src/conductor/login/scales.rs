@@ -1,6 +1,6 @@
 //! Weighing a login, however it began: what is demanded of it against what it has proven.
 //!
-//! A password must be known from no leak, if the operator demands that, each login rule must let the login go on, and a second factor
+//! The client's end must not have reached the user. A password must be known from no leak, if the operator demands that, each login rule must let the login go on, and a second factor
 //! must be shown where one is demanded. A login that proves enough becomes a grant; there is no other way to one.
 
 use std::future::poll_fn;
@@ -9,13 +9,16 @@ use std::time::Duration;
 
 use super::hearing::{Hearing, LoginRules};
 use crate::boundary::backend::BackendError;
+use crate::boundary::exceptions::SunsetExceptions;
 use crate::boundary::ladder::clearance::{Demand, Look};
+use crate::boundary::ladder::exception;
 use crate::boundary::ladder::grant::{Login, Unweighed};
 use crate::boundary::login_event::EventDraft;
 use crate::boundary::shield::{Finding, OnLeak, Shield};
 use crate::conductor::failure::Failure;
 use crate::conductor::trail::Trail;
 use crate::observe::contain::Contain;
+use crate::observe::patience::Bound;
 use crate::observe::telemetry;
 use crate::protocol::secret::secrets::Password;
 use crate::protocol::user::subject::Subject;
@@ -47,6 +50,12 @@ impl Screen {
     }
 }
 
+/// What is asked for exceptions from the end of a client, and how long it may take.
+pub(crate) struct Exceptions {
+    pub(crate) by: Box<dyn SunsetExceptions>,
+    pub(crate) patience: Bound,
+}
+
 /// A login for its rules: what they will see of it, and the task that asks them. With the task a rule is polled for the first time
 /// before anything is kept for a second time.
 pub(crate) struct Case {
@@ -67,15 +76,21 @@ pub(super) type AtOnce<'a> = Result<Result<(), Failure>, Option<Hearing<'a>>>;
 /// Weighs logins.
 pub(crate) struct Scales {
     blocks_leaked: bool,
+    exceptions: Option<Exceptions>,
     screen: Option<Screen>,
     rules: LoginRules,
     reveals_custom_denials: bool,
 }
 
 impl Scales {
-    pub(crate) fn new(screen: Option<Screen>, rules: LoginRules, reveals_custom_denials: bool) -> Self {
+    pub(crate) fn new(
+        exceptions: Option<Exceptions>,
+        screen: Option<Screen>,
+        rules: LoginRules,
+        reveals_custom_denials: bool,
+    ) -> Self {
         let blocks_leaked = screen.as_ref().is_some_and(|screen| screen.on_leak == OnLeak::Block);
-        Self { blocks_leaked, screen, rules, reveals_custom_denials }
+        Self { blocks_leaked, exceptions, screen, rules, reveals_custom_denials }
     }
 
     /// What is demanded of each login. `has_factors`: the endpoint has second factors.
@@ -105,11 +120,37 @@ impl Scales {
     // With neither rules nor a shield it is two tests.
     #[inline(always)]
     pub(super) fn begin(&self, login: &mut Login, case: Option<Case>) -> AtOnce<'_> {
+        if !login.is_in() {
+            return self.begin_of_ending(login, case);
+        }
         match case {
             Some(case) => self.hear(login, case),
             None if login.keeps_password() => Err(None),
             None => Ok(Ok(())),
         }
+    }
+
+    /// The same of a login at a client whose end has reached its user: it is refused before anything else is asked of it, unless a
+    /// look-up may find an exception.
+    #[cold]
+    fn begin_of_ending(&self, login: &Login, case: Option<Case>) -> AtOnce<'_> {
+        if login.awaits_look_up() {
+            return Err(case.map(|case| self.rules.hear(login.event(case.draft))));
+        }
+        Ok(login.weigh_admission().map_err(|unweighed| refused(*unweighed)))
+    }
+
+    /// Asks whether the user is excepted from the end of the client.
+    async fn look_up(&self, login: &mut Login) -> Result<(), Failure> {
+        // The credentials were right, so it was no guess.
+        let failed = |error: BackendError| Failure::Untried(error.because(Reason::ExceptionsFailed));
+        let Some(exceptions) = &self.exceptions else {
+            let text =
+                "the plan of a client looks exceptions up, and the endpoint has none: call `sunset_exceptions(..)`";
+            return Err(failed(BackendError::fault(text)));
+        };
+        let found = exceptions.patience.of(exception::look_up(&*exceptions.by, login)).await.map_err(failed)?;
+        login.note_look_up(found).map_err(|unweighed| refused(*unweighed))
     }
 
     /// Has the rules look at a login, unless something is to look at its password first.
@@ -125,13 +166,17 @@ impl Scales {
         }
     }
 
-    /// Has the shield look at the password, which is noted, then the rules at the login.
+    /// Looks up whether the user is excepted, if that matters, then has the shield look at the password, which is noted, then the rules
+    /// at the login.
     pub(super) async fn find_out(
         &self,
         login: &mut Login,
         hearing: Option<Hearing<'_>>,
         trail: &mut Trail,
     ) -> Result<(), Failure> {
+        if login.awaits_look_up() {
+            self.look_up(login).await?;
+        }
         if let (Some(screen), Some(password)) = (&self.screen, login.take_password()) {
             let look = screen.look(&password, login.subject()).await;
             trail.password_leaked = look == Look::Leaked;
@@ -149,6 +194,7 @@ impl Scales {
 pub(super) fn refused(unweighed: Unweighed) -> Failure {
     match unweighed {
         Unweighed::Refused(error) => Failure::Decided(error),
+        Unweighed::Out(error) => Failure::Untried(error),
         Unweighed::Open(_) => {
             let text = "a login rule demands a second factor, and the endpoint has none: call `second_factor(..)`";
             Failure::of(BackendError::fault(text), Reason::RuleFailed)

@@ -10,6 +10,7 @@ use tracing::{Level, debug, enabled, error, info, warn};
 use crate::boundary::audit::{AuditEvent, AuditOutcome};
 use crate::boundary::backend::BackendError;
 use crate::protocol::client::registered::ClientId;
+use crate::protocol::client::sunset::steps::http_date;
 use crate::protocol::rules::refusal::{RuleRefusal, RuleRefusalKind};
 use crate::protocol::wire::error::{Reason, TokenError};
 use crate::protocol::wire::faces::Face;
@@ -68,6 +69,10 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
         (AuditOutcome::Factor { step, subject, authenticator }, _) => {
             let (subject, step) = (Escaped(subject), step.as_str());
             info!(client, realm, address, peer, %subject, authenticator, step, millis, "second factors");
+        }
+        (AuditOutcome::SunsetChanged { before, after }, _) => {
+            let [before, after] = [before, after].map(|end| end.and_then(http_date));
+            warn!(client, before, after, "the plan of a client's end was changed");
         }
         (AuditOutcome::Refused { reason: Reason::RefreshTokenReplayed, .. }, failure) => {
             // If its access tokens could not be ended with it.
@@ -271,6 +276,9 @@ fn hint(reason: Reason) -> Option<&'static str> {
         Reason::BearerInvalid => Some(
             "a token that manages second factors is a `mfa_token` that is not used yet, or an access token for the audience \
              `<issuer>/mfa/`, which only an endpoint with `Builder::access_tokens` knows",
+        ),
+        Reason::SunsetRequired => Some(
+            "the endpoint serves this grant only to clients with an end date (`Builder::require_sunset`):              `ClientBuilder::sunset`",
         ),
         Reason::IllegalToken => Some("the issuer gave a token with characters that do not fit a header"),
         _ => None,

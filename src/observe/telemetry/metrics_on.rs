@@ -15,6 +15,7 @@ pub(crate) fn count(event: &AuditEvent<'_>, begins_password_login: bool) {
         AuditOutcome::Revoked => "revoked",
         AuditOutcome::Introspected => "introspected",
         AuditOutcome::Factor { step, .. } => step.as_str(),
+        AuditOutcome::SunsetChanged { .. } => "sunset_changed",
         AuditOutcome::Refused { reason, .. } => reason.as_str(),
     };
     counter!("oauth_token_requests_total", "outcome" => outcome).increment(1);

@@ -10,7 +10,7 @@ use super::registered::{
     Client, ClientAuthentication, ClientId, Inner, PASSWORD, PASSWORD_REALM, REFRESH_TOKEN, RefreshRules,
     SECOND_FACTOR, StoredSecret, is_client_id,
 };
-use super::sunset::Sunset;
+use super::sunset::end::Sunset;
 use crate::protocol::audience::Audience;
 use crate::protocol::scope::Scope;
 use crate::protocol::secret::secrets::SecretDigest;
@@ -314,12 +314,19 @@ impl ClientBuilder {
         self.set(lifetime::lifetime(lifetime), |inner, lifetime| inner.lifetime = Some(lifetime))
     }
 
-    /// Announces the end of the password grant for this client, and ends it on that day.
+    /// Announces the end of the password grant for this client, and ends it on that day, with the steps that the plan has. A second
+    /// call replaces the first, so that [`Client::sunset`] can be changed and put back.
     pub fn sunset(mut self, sunset: Sunset) -> Self {
-        if sunset.is_reversed() {
-            return self.fail(ClientError::SunsetBeforeDeprecation);
+        if let Some(error) = sunset.contradiction() {
+            return self.fail(error);
         }
         self.inner.sunset = Some(sunset);
+        self
+    }
+
+    /// Takes the end of the password grant back, with all its steps. Nothing happens if the client has none.
+    pub fn remove_sunset(mut self) -> Self {
+        self.inner.sunset = None;
         self
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::sunset::steps::{MAX_BROWNOUTS, MAX_EXCEPTIONS};
 use crate::protocol::explained::explained;
 use crate::protocol::realm::RealmError;
 use crate::protocol::scope::ScopeError;
@@ -59,6 +60,40 @@ pub enum ClientError {
         "the client's end comes before its deprecation (RFC 9745 section 4): give `deprecated_since` an earlier date"
     )]
     SunsetBeforeDeprecation,
+    /// A rehearsal that cannot be.
+    #[error("a brownout lasts a second or more, and lies between 1970 and 9999")]
+    Brownout,
+    /// A rehearsal of what has happened.
+    #[error("a brownout ends before the end that it rehearses, or with it")]
+    BrownoutAfterEnd,
+    /// Two rehearsals at a time.
+    #[error("two brownouts overlap")]
+    BrownoutsOverlap,
+    /// A rehearsal too many.
+    #[error("an end has at most {MAX_BROWNOUTS} brownouts; leave out those that are over")]
+    TooManyBrownouts,
+    /// A ramp that leads nowhere.
+    #[error("the ramp of an end begins before it: give `ramp_from` an earlier date")]
+    RampAfterEnd,
+    /// An exception for nobody.
+    #[error("an exception from an end is for a subject with an identifier that is not empty")]
+    ExceptionSubject,
+    /// An exception too many.
+    #[error(
+        "a registration has at most {MAX_EXCEPTIONS} exceptions from an end: leave out those that are over, or keep them in a          table of your own, `Sunset::look_up_exceptions`"
+    )]
+    TooManyExceptions,
+    /// An exception that ends before it could count.
+    #[error(
+        "an exception from an end lasts longer than to the begin of its ramp, or without a ramp to the end: give it a later date"
+    )]
+    ExceptionTooEarly,
+    /// Refresh tokens that end before the grant.
+    #[error("the families of a client end with its grant or later: give `end_families_at` a later date")]
+    FamiliesEndEarly,
+    /// A date that no registration can hold.
+    #[error("a date of the client's end is beyond all time")]
+    SunsetDate,
     /// A page about the end of the grant that is not named by an absolute URI.
     #[error("the link must be an absolute URI without spaces, quotes and backslashes")]
     Link,

@@ -110,6 +110,21 @@ pub(crate) fn begins_login(name: &str) -> bool {
     name != REFRESH_TOKEN && !SECOND_FACTOR.contains(&name)
 }
 
+/// Whether a password begins logins by the grant type of this name: where it is an extension's, one that was served since the start.
+pub(crate) fn began_by_password(name: &str) -> bool {
+    if [PASSWORD, PASSWORD_REALM].contains(&name) {
+        return true;
+    }
+    let mut made = EXTENSIONS.get();
+    while let Some(this) = made {
+        if this.named.name == name && GrantType(&this.named).begins_password_login() {
+            return true;
+        }
+        made = this.next.get();
+    }
+    false
+}
+
 /// Whether only an extension can serve the grant type of this name.
 pub(crate) fn is_of_extension(name: &str) -> bool {
     ![PASSWORD, PASSWORD_REALM, REFRESH_TOKEN].contains(&name) && !SECOND_FACTOR.contains(&name)

@@ -1,5 +1,6 @@
 //! The members of the JSON object in a registration's text.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::builder::ClientBuilder;
 use super::error::RegistrationError;
 use super::registered::{Client, ClientAuthentication};
-use super::sunset::Sunset;
+use super::sunset::end::Sunset;
 use crate::protocol::millis;
 use crate::protocol::secret::secrets::SecretDigest;
 
@@ -85,6 +86,17 @@ struct End {
     deprecated: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     link: Option<String>,
+    /// The start and the end of each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    brownouts: Vec<(i64, i64)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ramp: Option<i64>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    exceptions: BTreeMap<String, i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    look_up: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    families: Option<i64>,
 }
 
 fn is_off(option: &bool) -> bool {
@@ -184,6 +196,14 @@ impl End {
             end: millis::floor(sunset.end()),
             deprecated: sunset.deprecation_date().map(millis::floor),
             link: sunset.link_target().map(str::to_owned),
+            brownouts: sunset.brownouts().map(|one| (millis::floor(one.start()), millis::floor(one.end()))).collect(),
+            ramp: sunset.ramp_start().map(millis::floor),
+            exceptions: sunset
+                .exceptions()
+                .map(|(subject, until)| (subject.to_owned(), millis::floor(until)))
+                .collect(),
+            look_up: sunset.exceptions_looked_up_until().map(millis::floor),
+            families: sunset.families_end().map(millis::floor),
         }
     }
 
@@ -192,10 +212,27 @@ impl End {
         if let Some(date) = self.deprecated {
             sunset = sunset.deprecated_since(instant(date)?);
         }
-        match self.link {
-            Some(link) => Ok(sunset.with_link(&link)?),
-            None => Ok(sunset),
+        if let Some(link) = self.link {
+            sunset = sunset.with_link(&link)?;
         }
+        for (start, end) in self.brownouts {
+            let (start, end) = (instant(start)?, instant(end)?);
+            // One that ends before it begins is refused as one of no length.
+            sunset = sunset.brownout(start, end.duration_since(start).unwrap_or_default())?;
+        }
+        for (subject, until) in self.exceptions {
+            sunset = sunset.except(&subject, instant(until)?)?;
+        }
+        for (date, set) in [
+            (self.ramp, Sunset::ramp_from as fn(Sunset, SystemTime) -> _),
+            (self.look_up, Sunset::look_up_exceptions),
+            (self.families, Sunset::end_families_at),
+        ] {
+            if let Some(date) = date {
+                sunset = set(sunset, instant(date)?)?;
+            }
+        }
+        Ok(sunset)
     }
 }
 

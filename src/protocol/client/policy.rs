@@ -3,16 +3,21 @@
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
-use super::grant_type::{GrantType, begins_login};
+use super::grant_type::{GrantType, began_by_password, begins_login};
 use super::registered::{Client, ClientId, PASSWORD, REFRESH_TOKEN};
+use super::sunset::end::Sunset;
+use super::sunset::judge::{Admission, Applicant, Phase};
+use super::sunset::steps::http_date;
 use crate::protocol::audience::Audience;
 use crate::protocol::factor::api;
 use crate::protocol::profile::Profile;
 use crate::protocol::realm::Realm;
 use crate::protocol::rules::decisions::Decisions;
 use crate::protocol::scope::Scope;
+use crate::protocol::secret::keyed::Keyed;
 use crate::protocol::token::family::RefreshFamily;
 use crate::protocol::token::record::AccessTokenRecord;
+use crate::protocol::user::subject::Subject;
 use crate::protocol::wire::error::{Reason, TokenError};
 
 /// What a request that asks for no scope is granted (RFC 6749 section 3.3). Given to
@@ -41,7 +46,7 @@ pub enum MissingScope {
 }
 
 /// The rules of the endpoint for its grants.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct GrantRules {
     /// How scopes and audiences are read.
     pub(crate) profile: Profile,
@@ -51,6 +56,10 @@ pub(crate) struct GrantRules {
     /// That of the endpoints of second factors, if there are some.
     pub(crate) factor_audience: Option<Audience>,
     pub(crate) lifetime: Duration,
+    /// Grants by which a password login begins are for clients with an end date alone.
+    pub(crate) requires_sunset: bool,
+    /// Decides which users the ramp of an end reaches first.
+    pub(crate) ramp: Keyed,
     /// Of access tokens that a refresh gives, if it is another one.
     pub(crate) refreshed_lifetime: Option<Duration>,
 }
@@ -78,19 +87,84 @@ impl GrantRules {
 }
 
 /// Whether the client may use this grant type today.
+#[inline]
 pub(crate) fn permit_grant(
     client: &Client,
     grant_type: GrantType,
     moment: impl FnOnce() -> SystemTime,
-) -> Result<(), Reason> {
+) -> Result<(), TokenError> {
     if !client.allows_grant(grant_type.name()) {
-        return Err(Reason::GrantNotAllowed);
+        return Err(not_permitted(client, grant_type, Reason::GrantNotAllowed));
     }
     // The date ends what begins by a password, and no login that has begun.
-    if grant_type.begins_password_login() && client.sunset().is_some_and(|sunset| moment() >= sunset.end()) {
-        return Err(Reason::GrantSunset);
+    match client.sunset() {
+        Some(sunset) if grant_type.begins_password_login() => permit_by_sunset(client, sunset, grant_type, moment()),
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+/// What the end of a client says before anything is known of its user. As long as a user may be excepted, ramp and end say nothing
+/// yet: else the answer to a wrong password would tell who is.
+#[inline(never)]
+fn permit_by_sunset(
+    client: &Client,
+    sunset: &Sunset,
+    grant_type: GrantType,
+    now: SystemTime,
+) -> Result<(), TokenError> {
+    match sunset.phase_at(now) {
+        Phase::Open | Phase::Ramp => Ok(()),
+        Phase::Brownout(until) => {
+            let until = http_date(until).unwrap_or_default();
+            Err(TokenError::new(Reason::GrantBrownout).about(&until).with_page(sunset.link_target()))
+        }
+        Phase::Ended if sunset.has_exceptions(now) => Ok(()),
+        Phase::Ended => Err(not_permitted(client, grant_type, Reason::GrantSunset)),
+    }
+}
+
+/// The refusal of a client that may not use the grant type, for this reason. Where it is to end, its page says how to move on.
+#[cold]
+pub(crate) fn not_permitted(client: &Client, grant_type: GrantType, reason: Reason) -> TokenError {
+    let error = TokenError::new(reason).about(grant_type.name());
+    let is_by_end = matches!(reason, Reason::GrantSunset | Reason::GrantRamped);
+    error.with_page(client.sunset().filter(|_| is_by_end).and_then(Sunset::link_target))
+}
+
+/// Whether the endpoint serves the grant type to clients without an end date, or this one has one.
+#[inline]
+pub(crate) fn require_sunset(client: &Client, grant_type: GrantType, rules: &GrantRules) -> Result<(), TokenError> {
+    let lacks_one = rules.requires_sunset && client.sunset().is_none() && grant_type.begins_password_login();
+    if lacks_one { Err(not_permitted(client, grant_type, Reason::SunsetRequired)) } else { Ok(()) }
+}
+
+/// What the end of a client says of a user whose password is right.
+#[inline]
+pub(crate) fn admission(
+    (client, grant_type): (&Client, GrantType),
+    realm: Option<&str>,
+    subject: &Subject,
+    rules: &GrantRules,
+    now: SystemTime,
+) -> Admission {
+    match client.sunset() {
+        Some(sunset) if grant_type.begins_password_login() => {
+            let applicant = Applicant { client: client.id().as_str(), realm, subject: subject.id() };
+            sunset.admission_of(applicant, &rules.ramp, now)
+        }
+        _ => Admission::In,
+    }
+}
+
+/// The end that the plan of a client sets to the families of logins that a password began, if this grant type begins such ones.
+pub(crate) fn families_end(client: &Client, grant_type: GrantType) -> Option<SystemTime> {
+    client.sunset().filter(|_| grant_type.begins_password_login())?.families_end()
+}
+
+/// The same of a family that has begun.
+pub(crate) fn family_end(client: &Client, family: &RefreshFamily) -> Option<SystemTime> {
+    let end = client.sunset()?.families_end()?;
+    began_by_password(family.grant_type().unwrap_or(PASSWORD)).then_some(end)
 }
 
 /// A grant by which the client may begin logins, for one that is known by its tokens alone.

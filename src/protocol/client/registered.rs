@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::builder::ClientBuilder;
 use super::error::ClientError;
 use super::realms::OwnRealms;
-use super::sunset::Sunset;
+use super::sunset::end::Sunset;
 use crate::protocol::audience::Audience;
 use crate::protocol::realm::Realm;
 use crate::protocol::scope::Scope;
@@ -366,7 +366,25 @@ impl Client {
         self.0.lifetime
     }
 
-    pub(crate) fn sunset(&self) -> Option<&Sunset> {
+    /// The end of the password grant for the client, with the steps that lead to it, if it has one.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use tower_password_grant::Client;
+    /// use tower_password_grant::client::Sunset;
+    ///
+    /// let (now, month) = (SystemTime::now(), Duration::from_secs(30 * 86_400));
+    /// let app = Client::public("app").sunset(Sunset::at(now + month)).build()?;
+    ///
+    /// // A rehearsal of a quarter of an hour, from now on.
+    /// let plan = app.sunset().cloned().ok_or("it has one")?;
+    /// let plan = plan.brownout(now, Duration::from_secs(900))?;
+    /// let app = app.to_builder().sunset(plan).build()?;
+    /// # assert_eq!(app.sunset().map(|plan| plan.brownouts().count()), Some(1));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn sunset(&self) -> Option<&Sunset> {
         self.0.sunset.as_ref()
     }
 

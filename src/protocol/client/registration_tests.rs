@@ -9,7 +9,7 @@ use super::*;
 use crate::protocol::client::builder::ClientBuilder;
 use crate::protocol::client::error::ClientError;
 use crate::protocol::client::registered::{ClientAuthentication, SECOND_FACTOR};
-use crate::protocol::client::sunset::Sunset;
+use crate::protocol::client::sunset::end::Sunset;
 use crate::protocol::millis;
 use crate::protocol::secret::secrets::SecretDigest;
 
@@ -95,6 +95,60 @@ const FULL: &str = concat!(
     r#""audiences":["https://api.example"],"allowed_audiences":["https://orders.example"],"#,
     r#""sunset":{"end":7777,"deprecated":5000,"link":"https://docs.example/move?a=1#b"}}"#,
 );
+
+/// A plan with every step that there is.
+fn stepped(end: SystemTime) -> Sunset {
+    let before = |millis: u64| end - Duration::from_millis(millis);
+    let after = |millis: u64| end + Duration::from_millis(millis);
+    let sunset = Sunset::at(end).deprecated_since(at(0)).with_link("https://docs.example").unwrap();
+    let sunset = sunset.brownout(before(5_000), Duration::from_secs(1)).unwrap();
+    let sunset = sunset.brownout(before(9_000), Duration::from_millis(1_001)).unwrap().ramp_from(before(3)).unwrap();
+    let sunset = sunset.except("z \"z\"\n", after(7)).unwrap().except("a", before(2)).unwrap();
+    sunset.look_up_exceptions(after(9)).unwrap().end_families_at(after(11)).unwrap()
+}
+
+#[test]
+fn the_steps_of_an_end_are_in_the_text_and_mean_the_same_for_ever() {
+    let client = Client::public("app").sunset(stepped(at(20_000))).build().unwrap();
+    let text = concat!(
+        r#"{"id":"app","authentication":"none","sunset":{"end":20000,"deprecated":0,"link":"https://docs.example","#,
+        r#""brownouts":[[11000,12001],[15000,16000]],"ramp":19997,"exceptions":{"a":19998,"z \"z\"\n":20007},"#,
+        r#""look_up":20009,"families":20011}}"#,
+    );
+    assert_eq!(client.to_text(), sealed(text));
+    assert_eq!(Client::from_text(&client.to_text()).unwrap().fields(), client.fields());
+    // Rounded down to what the text keeps when they are given, so that they cannot become wrong by being kept.
+    let nanos = Duration::from_nanos(999_999);
+    let odd = Client::public("app").sunset(stepped(at(20_000) + nanos)).build().unwrap();
+    assert_eq!(odd.to_text(), client.to_text());
+    let moved = client.sunset().unwrap().move_to(at(20_001)).unwrap();
+    assert_ne!(client.to_builder().sunset(moved).build().unwrap().to_text(), client.to_text());
+    let gone = client.to_builder().remove_sunset().build().unwrap();
+    assert_eq!(gone.to_text(), sealed(r#"{"id":"app","authentication":"none"}"#));
+}
+
+#[test]
+fn steps_that_nobody_could_plan_are_refused_with_their_reason() {
+    let windows = (0..65).map(|at| format!("[{},{}]", at * 1_000, (at + 1) * 1_000)).collect::<Vec<_>>().join(",");
+    let users = (0..101).map(|user| format!("\"user-{user}\":100001")).collect::<Vec<_>>().join(",");
+    for (more, error) in [
+        (r#","brownouts":[[11000,11999]]"#, ClientError::Brownout),
+        (r#","brownouts":[[11000,10000]]"#, ClientError::Brownout),
+        (r#","brownouts":[[-1,10000]]"#, ClientError::Brownout),
+        (r#","brownouts":[[99000,100001]]"#, ClientError::BrownoutAfterEnd),
+        (r#","brownouts":[[11000,12001],[12000,16000]]"#, ClientError::BrownoutsOverlap),
+        (&format!(r#","brownouts":[{windows}]"#), ClientError::TooManyBrownouts),
+        (r#","ramp":100000"#, ClientError::RampAfterEnd),
+        (r#","exceptions":{"":100001}"#, ClientError::ExceptionSubject),
+        (r#","exceptions":{"kim":100000}"#, ClientError::ExceptionTooEarly),
+        (&format!(r#","exceptions":{{{users}}}"#), ClientError::TooManyExceptions),
+        (r#","look_up":100000"#, ClientError::ExceptionTooEarly),
+        (r#","families":99999"#, ClientError::FamiliesEndEarly),
+    ] {
+        let text = sealed(&format!(r#"{{"id":"a","authentication":"none","sunset":{{"end":100000{more}}}}}"#));
+        assert_eq!(refusal(&text), RegistrationError::Refused(error), "{text}");
+    }
+}
 
 /// The text of the same client, as it was written before clients could ask for audiences.
 #[test]
@@ -213,6 +267,36 @@ fn lifetimes() -> impl Strategy<Value = Duration> {
     (1..u64::MAX, 0..1_000_000_000_u32).prop_map(|(seconds, nanos)| Duration::new(seconds, nanos))
 }
 
+/// Distances from the end in milliseconds: of brownouts with their length, of the ramp, of exceptions, of the look-up, of families.
+type Steps = (Vec<(u32, u32)>, Option<u32>, Vec<(String, u32)>, Option<u32>, Option<u32>);
+
+fn steps() -> impl Strategy<Value = Steps> {
+    let distance = || 1..u32::MAX;
+    let brownouts = vec((distance(), distance()), 0..5);
+    (brownouts, of(distance()), vec(("\\PC{1,9}", distance()), 0..4), of(distance()), of(distance()))
+}
+
+/// The plan with those of the steps that fit.
+fn with_steps(mut sunset: Sunset, (brownouts, ramp, exceptions, look_up, families): &Steps) -> Sunset {
+    let (end, millis) = (sunset.end(), |millis: &u32| Duration::from_millis(u64::from(*millis)));
+    for (before, length) in brownouts {
+        sunset = sunset.clone().brownout(end - millis(before), millis(length)).unwrap_or(sunset);
+    }
+    if let Some(before) = ramp {
+        sunset = sunset.ramp_from(end - millis(before)).unwrap();
+    }
+    for (subject, after) in exceptions {
+        sunset = sunset.except(subject, end + millis(after)).unwrap();
+    }
+    if let Some(after) = look_up {
+        sunset = sunset.look_up_exceptions(end + millis(after)).unwrap();
+    }
+    match families {
+        Some(after) => sunset.end_families_at(end + millis(after)).unwrap(),
+        None => sunset,
+    }
+}
+
 prop_compose! {
     /// Any client that can be registered.
     fn clients()(
@@ -229,6 +313,7 @@ prop_compose! {
         lifetimes in (of(lifetimes()), of(lifetimes()), of(lifetimes())),
         leeway in of((0..60_u64, 0..1_000_000_000_u32)),
         sunset in of((instants(), any::<u64>(), any::<bool>())),
+        steps in steps(),
     ) -> Client {
         let is_secret = !secrets.is_empty() && method.is_none();
         let mut client = match method {
@@ -266,7 +351,7 @@ prop_compose! {
         if let Some((end, before, has_link)) = sunset {
             let since = end.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
             let deprecated = UNIX_EPOCH + Duration::from_secs(before.checked_rem(since).unwrap_or(0));
-            let sunset = Sunset::at(end).deprecated_since(deprecated);
+            let sunset = with_steps(Sunset::at(end).deprecated_since(deprecated), &steps);
             client = client.sunset(if has_link { sunset.with_link("https://docs.example").unwrap() } else { sunset });
         }
         client.build().unwrap()

@@ -24,6 +24,12 @@ impl Keyed {
         shared.map_or_else(Self::random, |shared| Self::Given(shared.for_purpose(purpose)))
     }
 
+    /// Under the operator's key if there is one, else one that everybody knows: so that the digests are the same elsewhere and later
+    /// in any case, where nothing is lost if a stranger can compute them.
+    pub(crate) fn shared_or_known(shared: Option<&SharedKey>, purpose: KeyUse) -> Self {
+        Self::Given(shared.map_or_else(Zeroizing::default, |shared| shared.for_purpose(purpose)))
+    }
+
     /// Under a key that this process alone has.
     pub(crate) fn random() -> Self {
         Self::Own(Key::random())

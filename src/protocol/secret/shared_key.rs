@@ -24,6 +24,7 @@ const DOMAIN: &[u8] = b"tower-password-grant shared key\0";
 /// | the fingerprint of a password, by which a repeated mistake counts once | of one process | of all |
 /// | the digests of names and networks in a shared store | under a key that the store keeps itself | only a holder of the key can test a name |
 /// | [`AccountDigest`](crate::audit::AccountDigest) | of one process | of all |
+/// | which users the [ramp](crate::client::Sunset::ramp_from) of a client's end reaches first | anybody can compute it | only a holder of the key can |
 ///
 /// Keep it apart from what it protects: in a secret manager, not in the database or its backup. Anyone who has both the key and the
 /// store can test which names were tried, and whether a password that was tried is a given one.
@@ -58,6 +59,8 @@ pub(crate) enum KeyUse {
     Places,
     /// Names and networks in a store in which attempts are counted.
     Attempts,
+    /// Which users the ramp of a client's end reaches first.
+    Ramp,
     /// A mark of the key, by which a store knows under which one it was written.
     #[allow(dead_code, reason = "for limiters in stores, which are features")]
     Check,
@@ -70,6 +73,7 @@ impl KeyUse {
             Self::Accounts => b"accounts",
             Self::Places => b"places",
             Self::Attempts => b"attempts",
+            Self::Ramp => b"ramp",
             Self::Check => b"check",
         }
     }

@@ -35,6 +35,8 @@ pub(crate) struct TokenUse {
     pub(crate) leeway: Duration,
     /// How long a family may be unused.
     pub(crate) idle: Duration,
+    /// When its family ends by the plan of the client, whatever it was kept with.
+    pub(crate) ends: Option<SystemTime>,
     /// A predecessor that was used at one of these instants is spent: it is unknown how long ago that was.
     pub(crate) shown_twice: ShownTwice,
 }
@@ -49,6 +51,7 @@ impl TokenUse {
             used: now,
             leeway: Duration::ZERO,
             idle: Duration::MAX,
+            ends: None,
             shown_twice: ShownTwice::NONE,
         }
     }
@@ -119,7 +122,7 @@ impl Lineage {
 
     /// What becomes of a token that is used.
     pub(crate) fn decide(&self, family: &RefreshFamily, using: &TokenUse) -> Decision {
-        if family.is_over(self.last_used, using.idle, using.now) {
+        if family.is_over(self.last_used, using.idle, using.now) || using.ends.is_some_and(|end| end <= using.now) {
             return Decision::Over;
         }
         let decision = match &self.predecessor {

@@ -27,6 +27,7 @@ pub(crate) const AUTH0: Table = table! {
     BearerToken: UNAUTHORIZED "access_denied" "Unauthorized" Challenge;
     GrantType: FORBIDDEN "unsupported_grant_type" "Unsupported grant type";
     Unauthorized: FORBIDDEN "unauthorized_client" "Grant type '" _ "' not allowed for the client.";
+    Brownout: FORBIDDEN "unauthorized_client" "Grant type not allowed for the client until " _ ".";
     Realm: BAD_REQUEST "invalid_request" "the connection was not found";
     Audience: FORBIDDEN "access_denied" "Service not found: " _ "";
     Scope: BAD_REQUEST "invalid_scope" "the scope is missing, malformed, unknown or not allowed for this client";

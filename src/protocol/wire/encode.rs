@@ -19,7 +19,7 @@ use super::host_code::ErrorText;
 use super::media_type::BodyFormats;
 use super::methods::Methods;
 use super::rate_limit;
-use crate::protocol::client::sunset::Sunset;
+use crate::protocol::client::sunset::end::Sunset;
 use crate::protocol::wait::seconds_to_wait;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -170,7 +170,9 @@ pub(crate) fn refusal(
             rate_limit::tell(&mut headers, now, seconds);
         }
     }
-    finish(row.status, body(row, details, setting.wording.error_uri.as_deref()), headers, setting)
+    let own = details.and_then(|details| details.error_uri.as_deref());
+    let page = own.or(setting.wording.error_uri.as_deref());
+    finish(row.status, body(row, details, page), headers, setting)
 }
 
 /// The row's own JSON, unless there is more to say.

@@ -92,8 +92,15 @@ reasons! {
     UnsupportedGrantType "unsupported_grant_type" => GrantType,
     /// The client's list of grants lacks this one.
     GrantNotAllowed "grant_not_allowed" => Unauthorized,
-    /// The client's last day on this grant is over.
+    /// The client's last day on this grant is over. Where a user may be [excepted](crate::client::Sunset::except), the password was
+    /// right.
     GrantSunset "grant_sunset" => Unauthorized,
+    /// The end of this grant is rehearsed for the client: a [brownout](crate::client::Sunset::brownout).
+    GrantBrownout "grant_brownout" => Brownout,
+    /// The password is right, and the [ramp](crate::client::Sunset::ramp_from) of the client's end has reached the user.
+    GrantRamped "grant_ramped" => Unauthorized,
+    /// The client has no end date, and the endpoint [requires one](crate::Builder::require_sunset).
+    SunsetRequired "sunset_required" => Unauthorized,
     /// A realm that the client does not list, whether it exists or not, or one that cannot be read: a broken escape, not UTF-8, a
     /// control character.
     UnknownRealm "unknown_realm" => Realm,
@@ -236,6 +243,8 @@ reasons! {
     MethodFailed "method_failed" => Unavailable,
     /// An extension grant failed to decide.
     ExtensionFailed "extension_failed" => Unavailable,
+    /// The look-up of exceptions from a client's end failed.
+    ExceptionsFailed "exceptions_failed" => Unavailable,
     /// A login rule failed to decide.
     RuleFailed "rule_failed" => Unavailable,
     /// The whole request took longer than its deadline.
@@ -267,6 +276,8 @@ pub(crate) struct TokenError {
 /// What only some errors carry.
 #[derive(Debug, Default)]
 pub(crate) struct Details {
+    /// A page about the error in place of the endpoint's own.
+    pub(crate) error_uri: Option<Box<str>>,
     /// A challenge in place of the endpoint's own.
     pub(crate) challenge: Option<http::HeaderValue>,
     /// A code in place of the row's.
@@ -307,6 +318,14 @@ impl TokenError {
     #[cold]
     pub(crate) fn about(mut self, what: &str) -> Self {
         self.details().about = Some(ErrorText::cleaned(what, MAX_ABOUT));
+        self
+    }
+
+    /// The same with a page about it, which is a URI.
+    pub(crate) fn with_page(mut self, uri: Option<&str>) -> Self {
+        if let Some(uri) = uri {
+            self.details().error_uri = Some(uri.into());
+        }
         self
     }
 

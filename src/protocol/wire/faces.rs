@@ -51,6 +51,8 @@ faces! {
     BearerToken,
     GrantType,
     Unauthorized,
+    /// The end of the grant is rehearsed.
+    Brownout,
     /// A realm that the client may not choose, whatever is wrong with it.
     Realm,
     /// An audience that the client may not ask for.

@@ -24,6 +24,7 @@ pub(crate) const RFC_6749: Table = table! {
     BearerToken: UNAUTHORIZED "invalid_token" "this endpoint takes client authentication" BearerChallenge;
     GrantType: BAD_REQUEST "unsupported_grant_type" "the grant type is not supported";
     Unauthorized: BAD_REQUEST "unauthorized_client" "the client may not use this grant type";
+    Brownout: BAD_REQUEST "unauthorized_client" "the client may not use this grant type until " _ "";
     Realm: BAD_REQUEST "invalid_request" "the request is malformed";
     // The code is that of RFC 8707 section 2.
     Audience: BAD_REQUEST "invalid_target" "the client may not ask for this audience";

@@ -7,7 +7,7 @@ use super::promise::{answer, broken, later, made, must, must_be, new_digest, new
 use crate::boundary::registry::ClientRegistry;
 use crate::protocol::client::builder::ClientBuilder;
 use crate::protocol::client::registered::Client;
-use crate::protocol::client::sunset::Sunset;
+use crate::protocol::client::sunset::end::Sunset;
 use crate::testing::every_option::with_every_option;
 
 /// The origins of two of the clients.
@@ -18,6 +18,11 @@ pub(super) fn clients() -> Vec<Client> {
     let id = new_name("client");
     let [one_origin, other_origin] = ORIGINS;
     let end = Sunset::at(later(present(), 3_600_000)).with_link("https://docs.example/move?a=1#b");
+    let end = end.and_then(|end| end.brownout(later(present(), 60_000), Duration::from_secs(60)));
+    let end = end.and_then(|end| end.ramp_from(later(present(), 1_800_000)));
+    let end = end.and_then(|end| end.except("kim \u{e9}'\"\\", later(present(), 7_200_000)));
+    let end = end.and_then(|end| end.look_up_exceptions(later(present(), 7_300_000)));
+    let end = end.and_then(|end| end.end_families_at(later(present(), 7_400_000)));
     let full = Client::confidential(&new_name("with everything"), &new_digest());
     let full = with_every_option(full, (&new_digest(), later(present(), 789)), made(end))
         .allow_origin(other_origin)

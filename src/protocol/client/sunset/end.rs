@@ -1,18 +1,26 @@
-//! Announcing and enforcing the end of the grant for a client (RFC 8594, RFC 9745).
+//! The end of the grant for a client, and how it is announced (RFC 8594, RFC 9745).
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::HeaderValue;
 
-use super::error::ClientError;
+use super::steps::{Steps, http_date};
+use crate::protocol::client::error::ClientError;
 use crate::protocol::wire::uri::is_absolute_uri;
 
 /// The last day of the password grant for a client, and of every other grant type by which a
 /// [password login begins](crate::grant::ExtensionGrant::begins_password_login).
 ///
 /// Until then every answer of such a grant to this client carries `Sunset` (RFC 8594), `Deprecation` (RFC 9745) and, if a
-/// link is given, `Link`; afterwards the answer is `unauthorized_client`. Logins that have begun are refreshed after it, too, as
-/// long as the client [has the grant](crate::client::ClientBuilder::remove_grant).
+/// link is given, `Link`; afterwards the answer is `unauthorized_client`, with the link as `error_uri`. Logins that have begun are
+/// refreshed after it, too, as long as the client [has the grant](crate::client::ClientBuilder::remove_grant), unless
+/// [they end](Self::end_families_at).
+///
+/// The end can be rehearsed and taken in steps: [brownouts](Self::brownout), a [ramp](Self::ramp_from), and
+/// [exceptions](Self::except) that outlive it. All of it is part of the client's registration, so that dates move where the
+/// registration is kept, without a deployment; the audit trail has an event of
+/// [each change](crate::audit::AuditOutcome::SunsetChanged). Dates are held against one another where they are given. None is held
+/// against the clock: a plan stays valid as its dates go by.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -21,14 +29,20 @@ use crate::protocol::wire::uri::is_absolute_uri;
 /// let in_half_a_year = SystemTime::now() + Duration::from_secs(183 * 86_400);
 /// let link = "https://docs.example/move-to-code-flow";
 /// let sunset = Sunset::at(in_half_a_year).with_link(link)?;
+///
+/// // Rehearsed for three hours in two months, and in the last month more users are refused each day.
+/// let day = |day: u64| SystemTime::now() + Duration::from_secs(day * 86_400);
+/// let sunset = sunset.brownout(day(60), Duration::from_secs(3 * 3600))?.ramp_from(day(153))?;
+/// assert_eq!(sunset.share_at(day(100)), 0.0);
 /// # Ok::<_, tower_password_grant::client::ClientError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Sunset {
-    end: SystemTime,
+    pub(super) end: SystemTime,
     sunset: Option<HeaderValue>,
     deprecation: Option<HeaderValue>,
     link: Option<HeaderValue>,
+    pub(super) steps: Steps,
 }
 
 impl Sunset {
@@ -37,18 +51,20 @@ impl Sunset {
     #[must_use]
     pub fn at(end: SystemTime) -> Self {
         const RFC_9700: u64 = 1_735_689_600;
-        const YEAR_10000: u64 = 253_402_300_800;
         Self {
             end,
-            // A date that HTTP cannot write (before 1970, after 9999) is enforced without being announced.
-            sunset: end
-                .duration_since(UNIX_EPOCH)
-                .is_ok_and(|time| time.as_secs() < YEAR_10000)
-                .then(|| httpdate::fmt_http_date(end))
-                .and_then(|date| HeaderValue::try_from(date).ok()),
+            // A date that HTTP cannot write is enforced without being announced.
+            sunset: http_date(end).and_then(|date| HeaderValue::try_from(date).ok()),
             deprecation: HeaderValue::try_from(format!("@{}", seconds(end).min(RFC_9700))).ok(),
             link: None,
+            steps: Steps::default(),
         }
+    }
+
+    /// The same with another end.
+    pub(super) fn with_end(&self, end: SystemTime) -> Self {
+        let Self { deprecation, link, steps, .. } = self.clone();
+        Self { deprecation, link, steps, ..Self::at(end) }
     }
 
     /// Since when the grant counts as deprecated for this client: no later than its end (RFC 9745 section 4), which
@@ -80,7 +96,7 @@ impl Sunset {
     }
 
     /// Whether it would be announced to end before it is deprecated.
-    pub(crate) fn is_reversed(&self) -> bool {
+    pub(super) fn is_reversed(&self) -> bool {
         self.deprecation_date().is_some_and(|date| seconds(date) > seconds(self.end))
     }
 
@@ -91,7 +107,8 @@ impl Sunset {
     }
 
     /// The page for the client's developers.
-    pub(crate) fn link_target(&self) -> Option<&str> {
+    #[must_use]
+    pub fn link_target(&self) -> Option<&str> {
         let (target, _) = self.link.as_ref()?.to_str().ok()?.strip_prefix('<')?.split_once('>')?;
         Some(target)
     }
