@@ -1,30 +1,65 @@
 //! The promises of authenticators in the SQLite file over several processes: of equal codes in two processes exactly one counts, and
 //! `kill -9` at any step of a change leaves it whole or undone. No code counts twice, no factor is lost, and no user is left
-//! without a way in.
+//! without a way in. Once for the steps of the store, and once for the service over it.
 //!
-//! This program starts itself as a worker, which does over a file what its input says. `FACTOR_RACES` (default 200) is the
-//! number of rounds of each race, `CRASH_KILLS_AT_EACH_STEP` (default 5) that of kills at each step.
+//! This program starts itself as a worker, which does over a file what its input says, and as a service. `FACTOR_RACES`
+//! (default 200) is the number of rounds of each race of steps, `CRASH_KILLS_AT_EACH_STEP` (default 5) that of kills at each;
+//! `FACTOR_SERVICE_RACES` (default 6) and `FACTOR_SERVICE_KILLS` (default 1) are those of requests.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::arithmetic_side_effects, missing_docs, unreachable_pub)]
 
+#[path = "../it/support/factor_rounds.rs"]
+mod factor_rounds;
+mod http;
 mod kept;
+mod kills;
 #[allow(dead_code, reason = "other tests use the rest")]
 #[path = "../sqlite_crash/process.rs"]
 mod process;
+mod service;
+#[path = "../it/support/totp.rs"]
+mod totp;
+#[allow(dead_code, reason = "other tests use the rest")]
+#[path = "../sqlite_crash/trap.rs"]
+mod trap;
 mod worker;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use http::Two;
 use kept::{CODES, Kept, look, prepare};
-use process::{Folder, kills};
-use worker::{STEPS, Step, What, Worker, work};
+use process::Folder;
+use worker::{STEPS, Step, WORKER, What, Worker, work};
 
 fn main() {
-    process::run(work, || {
-        races(kills("FACTOR_RACES", 200));
-        kill_at_each_step(kills("CRASH_KILLS_AT_EACH_STEP", 5));
+    process::run(serve, || {
+        races(process::kills("FACTOR_RACES", 200));
+        kill_at_each_step(process::kills("CRASH_KILLS_AT_EACH_STEP", 5));
+        service_races(process::kills("FACTOR_SERVICE_RACES", 6));
+        kills::at_each_step(process::kills("FACTOR_SERVICE_KILLS", 1));
     });
+}
+
+async fn serve(file: PathBuf) {
+    if std::env::var_os(WORKER).is_some() { work(file).await } else { service::serve(file).await }
+}
+
+/// Half of the rounds with the default budgets, half without any.
+fn service_races(rounds: usize) {
+    let races: [(&str, fn(&mut Two, usize)); 6] = [
+        ("100 right codes for one challenge", factor_rounds::right_codes),
+        ("one right code for 50 challenges", factor_rounds::challenges),
+        ("50 codes for one challenge", factor_rounds::codes),
+        ("50 equal recovery codes", factor_rounds::recovery_codes),
+        ("two enrolments and two confirmations", factor_rounds::enrolments),
+        ("a lock or a new password between the steps", factor_rounds::changes),
+    ];
+    let mut services = [true, false].map(Two::new);
+    for (what, race) in races {
+        services.iter_mut().for_each(|service| race(service, rounds.div_ceil(2)));
+        println!("ok: {rounds} rounds of requests to two processes: {what}");
+    }
 }
 
 /// What happens at the same time in two processes, how often in each, and what must be there before.

@@ -14,6 +14,9 @@ use tower_password_grant::store::{AuthenticatorId, Enrolled, FactorStore as _, S
 use super::kept::{app_of, code, enrolment, now, unique, user};
 use super::process::SERVER;
 
+/// What a worker is told from a service by.
+pub const WORKER: &str = "FACTOR_WORKER";
+
 /// The step whose code everybody types, and the next one.
 pub const CODE: u64 = 70;
 const NEXT: u64 = 71;
@@ -54,8 +57,13 @@ pub struct Worker {
 impl Worker {
     pub fn start(file: &Path) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        let mut process =
-            command.env(SERVER, file).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the worker starts");
+        let mut process = command
+            .env(SERVER, file)
+            .env(WORKER, "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the worker starts");
         let (input, output) = (process.stdin.take().unwrap(), BufReader::new(process.stdout.take().unwrap()));
         let mut worker = Self { process, input, output };
         assert_eq!(worker.line(), "ready");

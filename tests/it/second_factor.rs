@@ -19,8 +19,11 @@ mod out_of_band;
 mod paths;
 mod races;
 mod recovery;
+#[cfg(feature = "sqlite")]
+mod rows;
 mod same_work;
 mod settings;
 mod step_up;
 mod steps;
 mod ways;
+mod withdrawn;

@@ -1,14 +1,19 @@
 //! No token without a code: each way that could lead around a second factor, with an issuer that counts (T73, T77, T81, T98, T99).
 
+mod cells;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use http::Method;
 use tower_password_grant::grant::{ExtensionGrant, ExtensionRequest};
+use tower_password_grant::limiter::{AttackProtection, Limits, Lockout, MemoryLimiter, RequestCeiling, TokenBucket};
 use tower_password_grant::mount::{Metadata, Profile};
 use tower_password_grant::store::{MemoryAccessTokens, MemoryFactors, MemoryRefreshTokens};
-use tower_password_grant::token::{AuthenticationMethod, AuthenticationMethods, RefreshTokens};
+use tower_password_grant::token::{
+    AuthenticationMethod, AuthenticationMethods, IntrospectionEndpoint, RefreshTokens, RevocationEndpoint,
+};
 use tower_password_grant::user::AccountKey;
 use tower_password_grant::{
     BackendError, Client, Grant, IssuedTokens, MaybeFuture, OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients,
@@ -17,7 +22,7 @@ use tower_password_grant::{
 
 use super::flow::open;
 use crate::support::ManualClock;
-use crate::support::factors::{self, FORM, FactorBed, ISSUER, Outbox, People, request};
+use crate::support::factors::{self, FactorBed, ISSUER, Outbox, People};
 
 const EXCHANGE: &str = "urn:example:exchange";
 
@@ -77,6 +82,22 @@ impl ExtensionGrant for Exchange {
     }
 }
 
+/// No refusal is one by a budget.
+fn without_budgets() -> AttackProtection {
+    let many = Lockout::new(u32::MAX, Duration::from_secs(60));
+    let limits = Limits::new()
+        .with_address_budget(TokenBucket::new(u32::MAX, Duration::from_millis(1)))
+        .with_account_and_address_budget(many)
+        .with_account_budget(many)
+        .with_challenge_budget(many)
+        .with_factor_budget(many)
+        .with_factor_in_a_row_budget(many)
+        .with_recovery_code_budget(many)
+        .with_authenticator_budget(many)
+        .with_delivery_budget(many);
+    AttackProtection::new().limiter(MemoryLimiter::new().with_limits(limits)).request_ceiling(RequestCeiling::none())
+}
+
 /// The bed with an issuer that counts, and an extension grant.
 fn counted(profile: Profile) -> (FactorBed, Arc<AtomicUsize>) {
     let (people, outbox, clock) = (People::default(), Outbox::default(), ManualClock::new());
@@ -88,6 +109,7 @@ fn counted(profile: Profile) -> (FactorBed, Arc<AtomicUsize>) {
     let clients = factors::clients().into_iter().map(|client| {
         let changed =
             if client.default_realm().is_some() { realm(&client) } else { client.to_builder().allow_grant(EXCHANGE) };
+        let changed = if client.is_public() { changed } else { changed.allow_introspection() };
         changed.build().unwrap()
     });
     let layer = PasswordGrant::builder()
@@ -98,72 +120,16 @@ fn counted(profile: Profile) -> (FactorBed, Arc<AtomicUsize>) {
         .refresh_tokens(RefreshTokens::in_store(MemoryRefreshTokens::new()))
         .extension_grant(Exchange)
         .metadata(Metadata::new(ISSUER))
+        .introspection(IntrospectionEndpoint::at("/oauth/introspect"))
+        .revocation(RevocationEndpoint::at("/oauth/revoke"))
         .second_factor(factors::factors(&store, &outbox))
+        .attack_protection(without_budgets())
         .clock(clock.clone())
         .profile(profile)
         .peer_address(PeerAddress::socket_addr())
         .build()
         .unwrap();
     (FactorBed { layer, people, outbox, store, clock, events: Arc::default() }, count)
-}
-
-#[tokio::test]
-async fn no_grant_no_client_and_no_realm_gives_an_enrolled_user_a_token_without_a_code_t73_t77_t81_t98_t99() {
-    for profile in [Profile::Rfc6749, Profile::Auth0] {
-        let (bed, count) = counted(profile);
-        let scope = if profile == Profile::Auth0 { "scope=read+offline_access" } else { "scope=read" };
-        let before = bed.login("alice", scope).await.assert_ok()["refresh_token"].as_str().unwrap().to_owned();
-        let secret = bed.enrolled("alice").await;
-        let issued = count.load(SeqCst);
-        let password = "grant_type=password&username=alice&password=correct+horse";
-        let shop = ("authorization", "Basic c2hvcDpzM2NyZXQ=");
-        let realm_grant = "http://auth0.com/oauth/grant-type/password-realm";
-        let mut tokens = Vec::new();
-        for (header, body, can_finish) in [
-            (FORM, format!("client_id=app&{password}"), true),
-            (FORM, format!("client_id=app&{password}&scope=read"), true),
-            (FORM, format!("client_id=app&{password}&otp={}", bed.code(&secret)), true),
-            (FORM, format!("client_id=app&{password}&mfa_token=x"), true),
-            (FORM, format!("client_id=app&{password}&audience={}&scope=enroll", factors::AUDIENCE), true),
-            (FORM, format!("client_id=other&{password}"), true),
-            (FORM, format!("client_id=plain&{password}"), false),
-            (shop, password.to_owned(), true),
-            (FORM, format!("client_id=app&grant_type={EXCHANGE}"), true),
-            (FORM, format!("client_id=app&grant_type={EXCHANGE}&methods=pwd"), true),
-            (FORM, format!("client_id=app&grant_type={EXCHANGE}&methods=otp"), true),
-            (FORM, format!("client_id=plain&grant_type={EXCHANGE}"), false),
-            (FORM, format!("client_id=app&grant_type=refresh_token&refresh_token={before}"), true),
-        ] {
-            let headers = [FORM, header];
-            let headers = if header == FORM { &headers[..1] } else { &headers };
-            let answer = bed.send(request(Method::POST, "/oauth/token", headers, &body)).await;
-            assert_eq!((answer.status.as_u16(), &answer.json()["error"]), (403, &"mfa_required".into()), "{body}");
-            assert_eq!(answer.json()["mfa_token"].is_string(), can_finish, "{body}");
-            if can_finish {
-                tokens.push(open(&answer));
-            }
-        }
-        // What is open gives nothing by itself, at whatever grant it is presented.
-        let status = |answer: crate::support::Answer| answer.status.as_u16();
-        for token in &tokens {
-            for body in [
-                format!("client_id=app&grant_type=refresh_token&refresh_token={token}"),
-                format!(
-                    "client_id=app&grant_type=http://auth0.com/oauth/grant-type/mfa-otp&mfa_token={token}&otp=000000"
-                ),
-                format!(
-                    "client_id=app&grant_type=http://auth0.com/oauth/grant-type/mfa-recovery-code&mfa_token={token}&recovery_code=x"
-                ),
-                format!(
-                    "client_id=app&grant_type=http://auth0.com/oauth/grant-type/mfa-oob&mfa_token={token}&oob_code={token}"
-                ),
-                format!("client_id=app&grant_type={realm_grant}&username=alice&password=correct+horse&realm=one"),
-            ] {
-                assert!((400..500).contains(&status(bed.token(&body).await)), "{body}");
-            }
-        }
-        assert_eq!(count.load(SeqCst), issued, "something was issued");
-    }
 }
 
 #[tokio::test]
@@ -177,4 +143,26 @@ async fn an_extension_grant_that_has_proven_two_methods_needs_no_code_and_one_of
     // Its refreshes know that there were two.
     let refresh = json["refresh_token"].as_str().unwrap();
     bed.token(&format!("client_id=app&grant_type=refresh_token&refresh_token={refresh}")).await.assert_ok();
+}
+
+#[tokio::test]
+async fn a_login_that_has_proven_a_code_alone_is_asked_for_another_kind_after_a_code() {
+    let (bed, count) = counted(Profile::Rfc6749);
+    let (secret, json) = bed.enrol_app(&bed.manager("alice").await).await;
+    bed.redeem_otp(json["mfa_token"].as_str().unwrap(), &bed.code(&secret)).await.assert_ok();
+    bed.clock.advance(Duration::from_secs(30));
+    let issued = count.load(SeqCst);
+    let first = open(&bed.token(&format!("client_id=app&grant_type={EXCHANGE}&methods=otp")).await);
+    let answer = bed.redeem_otp(&first, &bed.code(&secret)).await;
+    let second = open(&answer);
+    assert_eq!(answer.json()["mfa_requirements"], serde_json::json!({ "challenge": [{ "type": "recovery-code" }] }));
+    // The first is used up, and the second is no more than the first was.
+    bed.clock.advance(Duration::from_secs(30));
+    bed.redeem_otp(&first, &bed.code(&secret)).await.assert_error_about(400, "invalid_grant", "Malformed mfa_token");
+    bed.clock.advance(Duration::from_secs(30));
+    let third = open(&bed.redeem_otp(&second, &bed.code(&secret)).await);
+    assert_eq!(count.load(SeqCst), issued, "something was issued");
+    let code = json["recovery_codes"][0].as_str().unwrap();
+    bed.redeem_recovery(&third, code).await.assert_ok();
+    assert_eq!(count.load(SeqCst), issued + 1);
 }

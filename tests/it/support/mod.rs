@@ -11,6 +11,8 @@ mod clock;
 #[cfg(feature = "sqlite")]
 pub mod diverted;
 #[cfg(feature = "mfa")]
+pub mod factor_rounds;
+#[cfg(feature = "mfa")]
 pub mod factors;
 pub mod faults;
 #[cfg(feature = "sqlite")]
@@ -34,6 +36,8 @@ mod shared;
 pub mod sources;
 pub mod token_world;
 pub mod tokens;
+#[cfg(feature = "mfa")]
+pub mod totp;
 pub mod vouched;
 pub mod world;
 
