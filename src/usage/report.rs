@@ -11,7 +11,7 @@ use crate::protocol::usage::tally::{ClientUsage, WayUsage};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct UsageReport {
-    /// The days that are told of.
+    /// The days that it reports.
     pub window: DayRange,
     /// How many logins and refreshes this ledger has not kept, since it was made: there was no room for them. The report lacks them.
     pub missed: u64,

@@ -1,11 +1,14 @@
 //! Counters and histograms: fixed names, labels from fixed sets, and no more series however hostile the requests.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use tower_password_grant::ClientId;
 use tower_password_grant::audit::Reason;
 use tower_password_grant::limiter::{Limits, MemoryLimiter, TokenBucket};
+use tower_password_grant::store::MemoryUsage;
+use tower_password_grant::usage::UsageLedger;
 
 use crate::support::protection::without_ceiling;
 use crate::support::{self, CONF, Fixture, PW, basic};
@@ -119,4 +122,26 @@ async fn ten_thousand_hostile_requests_make_no_more_series_than_there_are_reason
         names.into_iter().collect::<Vec<_>>(),
         ["oauth_password_grant_requests_total", "oauth_token_request_duration_seconds", "oauth_token_requests_total"]
     );
+}
+
+#[tokio::test]
+async fn a_report_of_usage_sets_gauges() {
+    let (recorder, handle) = recorder();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let usage = UsageLedger::new(MemoryUsage::new());
+    let fixture = Fixture::with(|builder| builder.usage(usage.clone()));
+    fixture.token(&[("authorization", CONF)], PW).await.assert_ok();
+    usage.note(&ClientId::new("conf").unwrap(), "user-moved", None, SystemTime::now());
+    assert!(!handle.render().contains("oauth_usage"));
+    usage.report(Duration::from_secs(86_400)).await.unwrap();
+    let text = handle.render();
+    let of_client = |name: &str| value(&text, &format!("oauth_usage_{name}{{client=\"conf\"}}"));
+    let counts = ["users", "only_by_password", "moved", "fallen_back"].map(of_client);
+    assert_eq!(counts, [Some(2), Some(1), Some(0), Some(0)], "{text}");
+    for (way, by_password) in [("password", true), ("elsewhere", false)] {
+        let labels = format!("{{client=\"conf\",way=\"{way}\",by_password=\"{by_password}\"}}");
+        for name in ["logins", "users"] {
+            assert_eq!(value(&text, &format!("oauth_usage_way_{name}{labels}")), Some(1), "{text}");
+        }
+    }
 }
