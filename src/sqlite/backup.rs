@@ -4,10 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
-use std::thread;
 
-use tokio::sync::oneshot;
-
+use super::apart::on_own_thread;
 use super::failure::Failure;
 use super::location::{self, Files};
 use super::open::Opening;
@@ -29,14 +27,7 @@ impl SqliteStore {
     pub async fn backup_to(&self, path: impl AsRef<Path>) -> Result<(), OperationError> {
         let path = location::path_of(path.as_ref()).map_err(BackendError::fault)?;
         let (files, opening) = self.place();
-        let (done, answer) = oneshot::channel();
-        let work = move || {
-            // Nobody may wait any more.
-            let _ = done.send(copy(&opening, &files, &path));
-        };
-        thread::Builder::new().name("sqlite-backup".to_owned()).spawn(work).map_err(BackendError::unavailable)?;
-        let ended = || BackendError::unavailable("the thread of the backup ended");
-        Ok(answer.await.map_err(|_| ended())??)
+        Ok(on_own_thread("sqlite-backup", move || copy(&opening, &files, &path)).await?)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, fs, io, thread};
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::counting_key::CountingKey;
 use super::error::SqliteError;
@@ -180,6 +180,7 @@ impl SqliteStoreBuilder {
             files: Arc::clone(&files),
             opening: opening.clone(),
             pruner: Arc::new(Pruner::new(self.clock, time.clone())),
+            apart: Arc::new(Semaphore::new(1)),
             time,
             locks: Arc::default(),
             tokens_per_login: self.access_tokens_per_login.into(),

@@ -1,6 +1,7 @@
 //! A connection that keeps its statements and counts what they take.
 
 use std::cell::Cell;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -95,6 +96,33 @@ impl Db {
         Ok(found)
     }
 
+    /// One row after the other, until there are no more or it breaks off. Answers whether it did.
+    pub(super) fn each(
+        &self,
+        sql: &'static str,
+        params: impl Params,
+        mut take: impl FnMut(&Row<'_>) -> Result<ControlFlow<()>, Failure>,
+    ) -> Result<ControlFlow<()>, Failure> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut flow = ControlFlow::Continue(());
+        let mut rows = statement.query(params)?;
+        while flow.is_continue()
+            && let Some(row) = rows.next()?
+        {
+            flow = take(row)?;
+        }
+        drop(rows);
+        self.count(&statement);
+        Ok(flow)
+    }
+
+    /// Reads with more than one statement what was so at one moment. For connections that only read.
+    pub(super) fn at_one_moment<T>(&self, read: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+        self.execute("BEGIN", ())?;
+        let _moment = Moment(self);
+        read()
+    }
+
     /// Whether no transaction is open.
     pub(super) fn is_idle(&self) -> bool {
         self.connection.is_autocommit()
@@ -108,5 +136,14 @@ impl Db {
     fn count(&self, statement: &CachedStatement<'_>) {
         let steps = u64::try_from(statement.reset_status(StatementStatus::VmStep)).unwrap_or(0);
         self.steps.set(self.steps.get().saturating_add(steps));
+    }
+}
+
+/// A transaction that reads. It ends also where reading panics: the connection would show that moment for ever.
+struct Moment<'a>(&'a Db);
+
+impl Drop for Moment<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.execute("ROLLBACK", ());
     }
 }

@@ -31,6 +31,11 @@ impl OldPages {
         state.is_busy = is_short;
     }
 
+    /// Something was forgotten that the log may still hold.
+    pub(super) fn forgot(&self) {
+        self.lock().are_left = true;
+    }
+
     /// Whether it is time: as soon as nothing is left to forget, or a minute after the last try.
     pub(super) fn are_due(&self) -> bool {
         let state = self.lock();

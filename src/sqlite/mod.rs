@@ -2,7 +2,8 @@
 //!
 //! [`SqliteStore`] is a [`RefreshTokenStore`](crate::store::RefreshTokenStore), an
 //! [`AccessTokenStore`](crate::store::AccessTokenStore), [`OneTimeValues`](crate::store::OneTimeValues), a
-//! [`FactorStore`](crate::store::FactorStore), a [`ClientRegistry`](crate::ClientRegistry) and, with the feature `argon2`, a `UserStore`; its
+//! [`FactorStore`](crate::store::FactorStore), a [`UsageStore`](crate::store::UsageStore), a
+//! [`ClientRegistry`](crate::ClientRegistry) and, with the feature `argon2`, a `UserStore`; its
 //! [`limiter`](SqliteStore::limiter) is an [`AttemptLimiter`](crate::limiter::AttemptLimiter). For one host; several processes
 //! of that host may share the file.
 //!
@@ -30,11 +31,16 @@
 //! ([`access_tokens_per_login`](SqliteStoreBuilder::access_tokens_per_login)). So one user cannot fill the file: what
 //! one has at one client takes 5 MiB at most, and what is left of each login that ended 1 KiB for ten minutes.
 //!
+//! The [ledger of usage](crate::usage) takes some 75 bytes for each user of a client and way, with identifiers of 36
+//! characters. A batch with nothing new writes nothing. A report reads all rows, on a thread and over a connection of
+//! its own, one report at a time; rows that are over are looked for by the threads that read.
+//!
 //! # What is in the file
 //! Tokens, client secrets, one-time values and recovery codes as SHA-256 digests; passwords as their hashes; the secrets of
 //! authenticator apps, telephone numbers and other addresses of second factors sealed under a key that is not in the
 //! file, and their masked names; subjects, clients, scopes
-//! and claims in the clear, and so are the login names of users that were added here. What a user typed as a login
+//! and claims in the clear, and so are the login names of users that were added here, and the days on which each
+//! subject used a client. What a user typed as a login
 //! name, and addresses, only as digests: under a [shared key](SqliteStoreBuilder::shared_key) if there is one, else
 //! under a key that lies in the same file, so anybody who has the whole file can test names against them. Instants are
 //! whole milliseconds and rounded down, so that nothing lives longer than it was promised. The salt that a refresh
@@ -77,6 +83,7 @@
 //! application can link only one SQLite, with its other users of `libsqlite3-sys`.
 
 mod access;
+mod apart;
 mod attention;
 mod backup;
 mod builder;
@@ -102,6 +109,7 @@ mod statements;
 mod stats;
 mod store;
 mod time;
+mod usage;
 mod users;
 mod writer;
 

@@ -143,6 +143,11 @@ impl Pruner {
         Instants::new(self.time.earlier(wall), retention, forward)
     }
 
+    /// How many rows a step removes now.
+    pub(super) fn rows(&self) -> usize {
+        self.rows.load(Ordering::Relaxed) as usize
+    }
+
     /// Takes the measure of a step that took so long, with its commit.
     pub(super) fn took(&self, time: Duration) {
         let rows = self.rows.load(Ordering::Relaxed);

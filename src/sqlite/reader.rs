@@ -39,6 +39,7 @@ impl Reader {
 pub(super) fn read(mut job: Box<dyn Job>, db: &Db, files: &Files, counters: &Counters) {
     let is_done = job.run(db);
     add(&counters.reads, 1);
+    add(&counters.read_steps, db.take_steps());
     let seen = if is_done { Ok(()) } else { files.check() };
     job.answer(seen.err().as_ref());
 }

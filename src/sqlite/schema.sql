@@ -167,3 +167,34 @@ CREATE TABLE limiter_known (
     forgotten INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX limiter_known_by_forgotten ON limiter_known (forgotten);
+
+-- A client, and a realm of its users if they are in one: the ledger of usage writes the number in their stead.
+CREATE TABLE usage_places (
+    number INTEGER PRIMARY KEY,
+    client TEXT NOT NULL,
+    realm TEXT
+) STRICT;
+CREATE INDEX usage_places_by_name ON usage_places (client, realm);
+
+-- The days of each subject in each way of a login. Days are counted from 1970-01-01 on, in UTC.
+CREATE TABLE usage_rows (
+    place INTEGER NOT NULL,
+    subject TEXT NOT NULL,
+    -- The number of the way, doubled, and 1 more if a password has begun the logins.
+    way INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    refreshed INTEGER,
+    families_end INTEGER,
+    PRIMARY KEY (place, subject, way)
+) STRICT, WITHOUT ROWID;
+
+-- How many logins each writer has counted at a client on a day, in all realms together: at the place without a realm.
+CREATE TABLE usage_counts (
+    day INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    way INTEGER NOT NULL,
+    writer INTEGER NOT NULL,
+    logins INTEGER NOT NULL,
+    PRIMARY KEY (day, place, way, writer)
+) STRICT, WITHOUT ROWID;

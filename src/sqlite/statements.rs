@@ -1,6 +1,6 @@
 //! What the store prepares when it opens.
 
-use super::{access, clients, counting_key, factors, limiter, once, prune, refresh, users};
+use super::{access, clients, counting_key, factors, limiter, once, prune, refresh, usage, users};
 
 /// All statements of the store.
 pub(super) fn statements() -> impl Iterator<Item = &'static str> {
@@ -12,5 +12,6 @@ pub(super) fn statements() -> impl Iterator<Item = &'static str> {
         .chain(users::statements())
         .chain(prune::statements())
         .chain(limiter::statements())
+        .chain(usage::statements())
         .chain(counting_key::STATEMENTS)
 }

@@ -21,6 +21,8 @@ pub struct SqliteStats {
     pub reads: u64,
     /// Instructions of SQLite's virtual machine that writing took: what the operations cost, on any machine.
     pub steps: u64,
+    /// The same of reading.
+    pub read_steps: u64,
     /// Rows that were removed after their end.
     pub pruned: u64,
 }
@@ -33,6 +35,7 @@ pub(super) struct Counters {
     pub(super) refused: AtomicU64,
     pub(super) reads: AtomicU64,
     pub(super) steps: AtomicU64,
+    pub(super) read_steps: AtomicU64,
     pub(super) pruned: AtomicU64,
 }
 
@@ -51,6 +54,7 @@ impl Counters {
             waiting,
             reads: get(&self.reads),
             steps: get(&self.steps),
+            read_steps: get(&self.read_steps),
             pruned: get(&self.pruned),
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot::error::TryRecvError;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::builder::SqliteStoreBuilder;
 use super::counting_key::CountingKey;
@@ -69,6 +69,8 @@ pub(super) struct Handle {
     pub(super) files: Arc<Files>,
     pub(super) opening: Opening,
     pub(super) pruner: Arc<Pruner>,
+    /// Of those who have something read apart, one at a time does.
+    pub(super) apart: Arc<Semaphore>,
     /// The most access tokens of one login.
     pub(super) tokens_per_login: i64,
     pub(super) identity: StoreIdentity,
@@ -163,6 +165,14 @@ impl SqliteStore {
         (Arc::clone(&self.0.files), self.0.opening.clone())
     }
 
+    pub(super) fn apart(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.0.apart)
+    }
+
+    pub(super) fn counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.0.counters)
+    }
+
     pub(super) fn own_identity(&self) -> StoreIdentity {
         self.0.identity.clone()
     }
@@ -210,6 +220,32 @@ impl SqliteStore {
         K: FnOnce(&T) + Send + 'static,
     {
         self.submit(Transaction::Shared, work, kept).await
+    }
+
+    /// Has something removed of which nothing must be found afterwards: what the log still has of it goes at the next
+    /// pruning.
+    pub(super) async fn erase<T, W>(&self, work: W) -> Result<T, BackendError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Db) -> Result<T, Failure> + Send + 'static,
+    {
+        let pruner = Arc::clone(&self.0.pruner);
+        Ok(self.try_write_then(work, move |_| pruner.old_pages.forgot()).await?)
+    }
+
+    /// Has some rows removed that are over, in a transaction of its own, and answers how many there were.
+    pub(super) async fn remove_some<W>(&self, work: W) -> Result<u64, BackendError>
+    where
+        W: FnOnce(&Db) -> Result<u64, Failure> + Send + 'static,
+    {
+        let rows = self.submit(Transaction::Own, work, ignored).await?;
+        add(&self.0.counters.pruned, rows);
+        Ok(rows)
+    }
+
+    /// How many rows one such step may remove, as it was measured.
+    pub(super) fn rows_of_a_step(&self) -> usize {
+        self.0.pruner.rows()
     }
 
     /// Has something read.

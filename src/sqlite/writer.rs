@@ -73,12 +73,8 @@ impl Writer {
     /// Look-ups first; then one transaction for all that can share one, and the answers; then one for each of the
     /// others.
     fn serve(&mut self, mut jobs: Vec<Box<dyn Job>>) -> Last {
-        let count = jobs.len();
         for job in jobs.extract_if(.., |job| job.transaction() == Transaction::None) {
             read(job, &self.db, &self.files, &self.counters);
-        }
-        if jobs.len() < count {
-            self.db.take_steps();
         }
         if jobs.is_empty() {
             return Last::LookUp;

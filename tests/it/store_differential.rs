@@ -1,10 +1,11 @@
 //! Random sequences of operations give the same answers on each store and on a reference that shares no code with them.
 //!
-//! To add a store, add one line to [`refresh_stores`], [`access::stores`] or [`value_stores`], and for a limiter
-//! in [`limiters`].
+//! To add a store, add one line to [`refresh_stores`], [`access::stores`], [`usage::stores`] or [`value_stores`], and for a
+//! limiter in [`limiters`].
 
 mod access;
 mod limiters;
+mod usage;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;

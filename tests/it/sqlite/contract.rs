@@ -55,6 +55,12 @@ async fn authenticators_in_the_file_keep_the_contract() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_ledgers_rows_in_the_file_keep_the_contract() {
+    let stores = Stores::default();
+    contract::usage_store(async || stores.make_two()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_limiter_in_the_file_keeps_the_contract_t2() {
     let stores = Stores::default();
     contract::attempt_limiter(async || stores.make_two().map(|store| store.limiter())).await;

@@ -19,4 +19,5 @@ mod races;
 mod shared_key;
 mod tokens;
 mod unkept;
+mod usage;
 mod users;
