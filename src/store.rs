@@ -36,7 +36,9 @@ pub use crate::memory::factors::MemoryFactors;
 pub use crate::memory::once::MemoryOneTimeValues;
 pub use crate::memory::refresh::MemoryRefreshTokens;
 pub use crate::memory::usage::MemoryUsage;
-pub use crate::protocol::factor::authenticator::{Authenticator, AuthenticatorId, Enrolled, Enrolment, RecoveryCodes};
+pub use crate::protocol::factor::authenticator::{
+    Authenticator, AuthenticatorId, Enrolled, Enrolment, RecoveryCodes, Removed,
+};
 pub use crate::protocol::factor::changes::{FactorChanges, UserFactors};
 pub use crate::protocol::secret::secrets::SecretDigest;
 pub use crate::protocol::token::family::{FamilyId, RefreshFamily};

@@ -15,6 +15,8 @@ pub struct AuthRequest<'a> {
     pub(crate) headers: &'a HeaderMap,
     pub(crate) extensions: &'a http::Extensions,
     pub(crate) form: &'a Form,
+    /// Fields that prove a user, and are not shown.
+    pub(crate) hidden: &'a [&'a str],
 }
 
 impl AuthRequest<'_> {
@@ -31,10 +33,11 @@ impl AuthRequest<'_> {
     }
 
     /// The first value of a form field, for example `client_assertion`. User name, password and client secret are not
-    /// shown.
+    /// shown, nor, at an endpoint with second factors, what proves one: `otp`, `oob_code`, `binding_code`, `recovery_code` and
+    /// `mfa_token`.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {
-        self.form.visible(name)
+        self.form.visible(name, self.hidden)
     }
 }
 

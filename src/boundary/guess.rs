@@ -102,7 +102,8 @@ pub enum Guess<'a> {
         realm: Option<&'a str>,
         /// The user's id, as in the subject of tokens.
         subject: &'a str,
-        /// The id of the authenticator that it is sent to.
+        /// What it is sent to: the same text for the same channel and address, also of an authenticator that is enrolled anew. It may
+        /// hold a telephone number or an e-mail address: keep a digest.
         authenticator: &'a str,
     },
 }

@@ -213,14 +213,6 @@ impl Settlement {
         if self.gives_back() || matches!(self, Self::Pending) { Self::Untried } else { self }
     }
 
-    /// The settlement of a message: what may have been sent stays charged, whatever became of it.
-    pub(crate) const fn of_delivery(self) -> Self {
-        match self {
-            Self::Untried => Self::Untried,
-            Self::Success | Self::Denied | Self::Pending | Self::Refused | Self::Undecided => Self::Refused,
-        }
-    }
-
     /// Whether charges of the attempt come back.
     pub(crate) const fn gives_back(self) -> bool {
         match self {

@@ -28,6 +28,9 @@ use crate::protocol::secret::secrets::SecretDigest;
 /// [`consume`](Self::consume) looks and spends in one step: of any number of calls for one value, in whatever process, exactly
 /// one is answered `true`, until `expires`. Digest the value together with its kind, so that two kinds never collide.
 ///
+/// [`is_spent`](Self::is_spent) spends nothing. It spares work that a spent value would make vain, and comes before a `consume`, which
+/// alone decides: between the two the value may be spent.
+///
 /// # Security
 /// A value that is spent twice is fatal: what does not fit any more is an error, never `true` for a forgotten value.
 ///
@@ -42,6 +45,9 @@ pub trait OneTimeValues: Send + Sync + 'static {
     /// by itself.
     async fn consume(&self, value: &SecretDigest, expires: SystemTime) -> Result<bool, BackendError>;
 
+    /// Answers whether a value was spent, and is not forgotten yet.
+    async fn is_spent(&self, value: &SecretDigest) -> Result<bool, BackendError>;
+
     /// Takes the clock of the endpoint that the part is given to, and answers whether the part goes by it from now on. Default: yes,
     /// for parts that read no clock. One that has another clock keeps it and answers no, and a warning says so.
     fn follow_clock(&self, clock: &SharedClock) -> bool {
@@ -54,6 +60,10 @@ pub trait OneTimeValues: Send + Sync + 'static {
 impl<T: OneTimeValues + ?Sized> OneTimeValues for Arc<T> {
     async fn consume(&self, value: &SecretDigest, expires: SystemTime) -> Result<bool, BackendError> {
         (**self).consume(value, expires).await
+    }
+
+    async fn is_spent(&self, value: &SecretDigest) -> Result<bool, BackendError> {
+        (**self).is_spent(value).await
     }
 
     fn follow_clock(&self, clock: &SharedClock) -> bool {

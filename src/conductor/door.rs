@@ -41,8 +41,8 @@ impl From<Parts> for Head {
 }
 
 impl Head {
-    fn with<'a>(&'a self, form: &'a Form) -> AuthRequest<'a> {
-        AuthRequest { headers: &self.headers, extensions: &self.extensions, form }
+    fn with<'a>(&'a self, form: &'a Form, hidden: &'a [&'a str]) -> AuthRequest<'a> {
+        AuthRequest { headers: &self.headers, extensions: &self.extensions, form, hidden }
     }
 }
 
@@ -63,6 +63,8 @@ pub(crate) struct ClientMethods {
     pub(crate) patience: Bound,
     pub(crate) post_allowed: bool,
     pub(crate) ignore_foreign_schemes: bool,
+    /// The fields that prove a user here, and are not theirs.
+    pub(crate) hidden: &'static [&'static str],
 }
 
 /// Finds clients and authenticates them.
@@ -112,7 +114,7 @@ impl Door {
         ignore_foreign_schemes: bool,
         trail: &mut Trail,
     ) -> Result<Presented, TokenError> {
-        let request = head.with(form);
+        let request = head.with(form, self.methods.hidden);
         let methods = self.methods.own.iter().enumerate();
         let mut claims = methods.filter_map(|(index, method)| method.claim(&request).map(|id| (index, id)));
         let (claim, another) = (claims.next(), claims.next());
@@ -194,7 +196,7 @@ impl Door {
             Offer::Bare(bare) => AuthenticatedClient::identify(bare, client, &form.texts, self.now()),
             Offer::Secret(secret) => self.budget.check(guessed, secret, client, self.now(), caller).await,
             Offer::Method(index) => {
-                let request = head.with(form);
+                let request = head.with(form, self.methods.hidden);
                 Box::pin(self.prove(index, guessed, client, &request, caller)).await
             }
         }

@@ -35,6 +35,7 @@ use super::trail::Trail;
 use crate::boundary::ladder::client::AuthenticatedClient;
 use crate::protocol::wire::error::{Reason, TokenError};
 use crate::protocol::wire::form::{Form, Known};
+use crate::protocol::wire::media_type::BodyFormats;
 
 /// Exchanges forms for answers: the gate, the client's door, and what lies behind it.
 pub(crate) struct Exchange {
@@ -64,7 +65,7 @@ impl Exchange {
         let form = match next {
             Next::Exchange(form) => form,
             Next::Options => return Ok(Reply::Options),
-            Next::Refuse(reason) => return Err((*reason).into()),
+            Next::Refuse(reason) => return Err(refused(*reason, trail.purpose)),
             Next::Read(_) | Next::Throttle(_) => return Err(Reason::BodyIncomplete.into()),
         };
         if trail.purpose == Purpose::Token {
@@ -131,5 +132,14 @@ impl Exchange {
     async fn manage(&self, head: &Head, form: &mut Form, trail: &mut Trail) -> Result<Reply, TokenError> {
         let flow = self.management.as_deref().ok_or(Reason::BearerInvalid)?;
         flow.serve((&self.door, self.gate.senders(), &self.rungs), head, form, trail).await
+    }
+}
+
+/// The refusal of a request that was not read. Where JSON is read whatever the profile says, the sentence names it.
+#[cold]
+fn refused(reason: Reason, purpose: Purpose) -> TokenError {
+    match (reason, purpose.formats(BodyFormats::Form)) {
+        (Reason::ContentType, BodyFormats::FormAndJson) => TokenError::new(reason).of_form_or_json(),
+        _ => reason.into(),
     }
 }

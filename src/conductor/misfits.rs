@@ -39,6 +39,7 @@ pub(crate) struct EndpointOffer {
     /// The issuer names another store than that of the refresh tokens.
     pub(crate) is_apart: bool,
     pub(crate) introspection: bool,
+    pub(crate) second_factors: bool,
     pub(crate) access_tokens: bool,
     /// The verifier can recheck a login.
     pub(crate) can_recheck: bool,
@@ -52,12 +53,6 @@ pub(crate) struct EndpointOffer {
     pub(crate) sunset_exceptions: bool,
     /// The realms that the verifier knows, if it has a list.
     pub(crate) realms: Option<Vec<String>>,
-}
-
-impl EndpointOffer {
-    fn has_second_factors(&self) -> bool {
-        self.grants.iter().any(|served| SECOND_FACTOR.contains(&served.name()))
-    }
 }
 
 /// Which of endpoint and limiter have the operator's key.
@@ -123,7 +118,7 @@ impl Misfits {
                  store once and give clones of it to both",
             );
         }
-        if self.offer.has_second_factors() && !self.offer.access_tokens {
+        if self.offer.second_factors && !self.offer.access_tokens {
             telemetry::misfit(
                 None,
                 "there are second factors, but nothing tells what an access token stands for, so none manages them outside a login: \
@@ -146,7 +141,7 @@ impl Misfits {
                 "no client may refresh, so no login gives a refresh token: `ClientBuilder::allow_refresh_tokens`",
             );
         }
-        if self.offer.has_second_factors() && !clients.iter().any(Client::allows_second_factor) {
+        if self.offer.second_factors && !clients.iter().any(Client::allows_second_factor) {
             telemetry::misfit(
                 None,
                 "there are second factors, but no client may show one, so no login that needs one is ever finished: \

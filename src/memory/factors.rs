@@ -13,7 +13,9 @@ use crate::boundary::factors::store::FactorStore;
 use crate::boundary::once::OneTimeValues;
 use crate::boundary::setting::{SettingError, one_or_more};
 use crate::boundary::sync::{Mutex, held};
-use crate::protocol::factor::authenticator::{Authenticator, AuthenticatorId, Enrolled, Enrolment, FactorUser};
+use crate::protocol::factor::authenticator::{
+    Authenticator, AuthenticatorId, Enrolled, Enrolment, FactorUser, Removed,
+};
 use crate::protocol::factor::changes::UserFactors;
 use crate::protocol::secret::secrets::SecretDigest;
 
@@ -85,24 +87,31 @@ impl FactorStore for MemoryFactors {
         &self,
         user: FactorUser<'_>,
         id: &AuthenticatorId,
-        is_first: bool,
+        if_no_factor: bool,
         now: SystemTime,
     ) -> Result<bool, BackendError> {
         let mut table = held(self.table.lock());
-        let changes = UserFactors::of(table.of(user)).confirm(id, is_first, now);
+        let changes = UserFactors::of(table.of(user)).confirm(id, if_no_factor, now);
         if let Some(changes) = &changes {
             table.apply(user, changes);
         }
         Ok(changes.is_some())
     }
 
-    async fn remove(&self, user: FactorUser<'_>, id: &AuthenticatorId) -> Result<bool, BackendError> {
+    async fn remove(
+        &self,
+        user: FactorUser<'_>,
+        id: &AuthenticatorId,
+        if_no_factor: bool,
+    ) -> Result<Removed, BackendError> {
         let mut table = held(self.table.lock());
-        let changes = UserFactors::of(table.of(user)).remove(id);
-        if let Some(changes) = &changes {
-            table.apply(user, changes);
-        }
-        Ok(changes.is_some())
+        Ok(match UserFactors::of(table.of(user)).remove(id, if_no_factor) {
+            Ok(changes) => {
+                table.apply(user, &changes);
+                Removed::Gone
+            }
+            Err(answer) => answer,
+        })
     }
 
     async fn remove_all(&self, user: FactorUser<'_>) -> Result<(), BackendError> {
@@ -137,6 +146,10 @@ impl FactorStore for MemoryFactors {
 impl OneTimeValues for MemoryFactors {
     async fn consume(&self, value: &SecretDigest, expires: SystemTime) -> Result<bool, BackendError> {
         self.once.consume(value, expires).await
+    }
+
+    async fn is_spent(&self, value: &SecretDigest) -> Result<bool, BackendError> {
+        self.once.is_spent(value).await
     }
 
     fn follow_clock(&self, clock: &SharedClock) -> bool {
@@ -202,7 +215,7 @@ mod tests {
                 store.remove_all(user).await.unwrap();
             } else if realm == Some("b") {
                 assert!(store.confirm(user, &id, true, NOW).await.unwrap());
-                assert!(store.remove(user, &id).await.unwrap());
+                assert_eq!(store.remove(user, &id, false).await.unwrap(), Removed::Gone);
             }
         }
         assert_eq!(held(store.table.lock()).counts(), [1, 1, 1]);

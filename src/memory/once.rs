@@ -85,6 +85,10 @@ impl OneTimeValues for MemoryOneTimeValues {
         Ok(true)
     }
 
+    async fn is_spent(&self, value: &SecretDigest) -> Result<bool, BackendError> {
+        Ok(held(self.state.lock()).spent.contains(value.as_bytes()))
+    }
+
     fn follow_clock(&self, clock: &SharedClock) -> bool {
         // What was spent by one clock is not forgotten by another.
         if self.time.get().is_some() { clock.agrees_with(&self.clock) } else { self.clock.follow(clock) }

@@ -78,8 +78,9 @@ impl Factors {
     }
 
     /// Lets users enrol an authenticator app (RFC 6238). `application` is the name that the app shows beside the account: 1 to 64
-    /// characters without a colon. The account has the subject's identifier for its name: the login name is not known any more when
-    /// an app is enrolled. Default: none can be enrolled; those that are in the store work all the same.
+    /// characters without a colon. The account has the name that the verifier gives its user at
+    /// [`recheck`](crate::CredentialVerifier::recheck) ([`Subject::with_login_name`](crate::Subject::with_login_name)), else the
+    /// subject's identifier. Default: none can be enrolled; those that are in the store work all the same.
     ///
     /// # Errors
     /// [`build`](crate::Builder::build) refuses another name.

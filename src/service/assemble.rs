@@ -43,6 +43,7 @@ use crate::observe::audit::Auditor;
 use crate::observe::telemetry;
 use crate::protocol::client::grant_type::GrantType;
 use crate::protocol::client::policy::{GrantRules, MissingScope};
+use crate::protocol::factor::parameters::SECRETS;
 use crate::protocol::scope::Scope;
 use crate::protocol::secret::keyed::Keyed;
 use crate::protocol::secret::secrets::random_bytes;
@@ -101,7 +102,7 @@ impl Options {
                 .iter()
                 .copied()
                 .filter(|grant| realm_grant == RealmGrant::Advertised || !grant.names_realm())
-                .filter(|grant| !is_unused_factor_grant(grant.name(), clients.as_deref()))
+                .filter(|grant| factors.is_none() || !is_unused_factor_grant(grant.name(), clients.as_deref()))
                 .collect(),
             post_allowed: self.post_allowed,
             tokens: &*issuer,
@@ -147,6 +148,7 @@ impl Options {
             id_tokens: !issuer.id_token_algorithms().is_empty(),
             is_apart: families.as_ref().is_some_and(|families| families.are_apart_from_the_issuer()),
             introspection: serves_introspection,
+            second_factors: factors.is_some(),
             access_tokens: access.are_known(),
             can_recheck: users.can_recheck(),
             secrets_in_body: self.post_allowed,
@@ -180,6 +182,7 @@ impl Options {
             patience: patience.client_method,
             post_allowed: self.post_allowed,
             ignore_foreign_schemes: self.ignore_foreign_schemes,
+            hidden: if factors.is_some() { &SECRETS } else { &[] },
         };
         let management = factors.as_ref().zip(rules.factor_audience.clone()).map(|(factors, audience)| {
             let (factors, access, budget) = (Arc::clone(factors), Arc::clone(&access), Arc::clone(&budget));

@@ -12,7 +12,9 @@ use super::store::SqliteStore;
 use super::time::{floor, instant};
 use crate::boundary::backend::BackendError;
 use crate::boundary::factors::store::FactorStore;
-use crate::protocol::factor::authenticator::{Authenticator, AuthenticatorId, Enrolled, Enrolment, FactorUser};
+use crate::protocol::factor::authenticator::{
+    Authenticator, AuthenticatorId, Enrolled, Enrolment, FactorUser, Removed,
+};
 use crate::protocol::factor::changes::{FactorChanges, UserFactors};
 use crate::protocol::secret::secrets::SecretDigest;
 
@@ -96,22 +98,6 @@ pub(super) fn remove_all_of(db: &Db, realm: Option<&str>, subject: &str) -> Resu
     db.execute(REMOVE_ALL, params![subject, realm]).map(drop)
 }
 
-impl SqliteStore {
-    /// Makes the changes that follow from what the user has, and answers whether there were any.
-    async fn change_factors<D>(&self, user: FactorUser<'_>, decide: D) -> Result<bool, BackendError>
-    where
-        D: FnOnce(UserFactors<'_>) -> Option<FactorChanges> + Send + 'static,
-    {
-        let user = Owner::from(user);
-        self.write(move |db| {
-            let changes = decide(UserFactors::of(&of_user(db, &user)?));
-            changes.as_ref().map_or(Ok(()), |changes| apply(db, changes))?;
-            Ok(changes.is_some())
-        })
-        .await
-    }
-}
-
 #[async_trait]
 impl FactorStore for SqliteStore {
     async fn list(&self, user: FactorUser<'_>, now: SystemTime) -> Result<Vec<Authenticator>, BackendError> {
@@ -135,16 +121,29 @@ impl FactorStore for SqliteStore {
         &self,
         user: FactorUser<'_>,
         id: &AuthenticatorId,
-        is_first: bool,
+        if_no_factor: bool,
         now: SystemTime,
     ) -> Result<bool, BackendError> {
-        let id = id.clone();
-        self.change_factors(user, move |factors| factors.confirm(&id, is_first, now)).await
+        let (user, id) = (Owner::from(user), id.clone());
+        self.write(move |db| match UserFactors::of(&of_user(db, &user)?).confirm(&id, if_no_factor, now) {
+            Some(changes) => apply(db, &changes).map(|()| true),
+            None => Ok(false),
+        })
+        .await
     }
 
-    async fn remove(&self, user: FactorUser<'_>, id: &AuthenticatorId) -> Result<bool, BackendError> {
-        let id = id.clone();
-        self.change_factors(user, move |factors| factors.remove(&id)).await
+    async fn remove(
+        &self,
+        user: FactorUser<'_>,
+        id: &AuthenticatorId,
+        if_no_factor: bool,
+    ) -> Result<Removed, BackendError> {
+        let (user, id) = (Owner::from(user), id.clone());
+        self.write(move |db| match UserFactors::of(&of_user(db, &user)?).remove(&id, if_no_factor) {
+            Ok(changes) => apply(db, &changes).map(|()| Removed::Gone),
+            Err(answer) => Ok(answer),
+        })
+        .await
     }
 
     async fn remove_all(&self, user: FactorUser<'_>) -> Result<(), BackendError> {

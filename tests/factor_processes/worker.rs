@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use tower_password_grant::sqlite::SqliteStore;
-use tower_password_grant::store::{AuthenticatorId, Enrolled, FactorStore as _, SecretDigest};
+use tower_password_grant::store::{AuthenticatorId, Enrolled, FactorStore as _, Removed, SecretDigest};
 
 use super::kept::{app_of, code, enrolment, now, unique, user};
 use super::process::SERVER;
@@ -130,7 +130,7 @@ impl Change {
             (What::Confirm, Some(app)) => store.confirm(user, app, true, now()).await.unwrap(),
             (What::Spend, Some(app)) => store.spend_step(user, app, CODE).await.unwrap(),
             (What::Next, Some(app)) => store.spend_step(user, app, NEXT).await.unwrap(),
-            (What::Remove, Some(app)) => store.remove(user, app).await.unwrap(),
+            (What::Remove, Some(app)) => store.remove(user, app, false).await.unwrap() == Removed::Gone,
             (_, None) => false,
         }
     }

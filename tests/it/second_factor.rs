@@ -13,6 +13,7 @@ mod canaries;
 mod challenge;
 mod faults;
 mod flow;
+mod going_on;
 mod manual;
 mod mounts;
 mod out_of_band;

@@ -6,7 +6,9 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 
 use crate::boundary::backend::BackendError;
-use crate::protocol::factor::authenticator::{Authenticator, AuthenticatorId, Enrolled, Enrolment, FactorUser};
+use crate::protocol::factor::authenticator::{
+    Authenticator, AuthenticatorId, Enrolled, Enrolment, FactorUser, Removed,
+};
 use crate::protocol::secret::secrets::SecretDigest;
 
 /// Keeps the authenticators of users, and the digests of their recovery codes. One method for each promise. `mfa::Factors` takes a
@@ -36,10 +38,12 @@ use crate::protocol::secret::secrets::SecretDigest;
 ///
 /// # Contract
 /// - Each method is one atomic step, over all processes that share the store. Where it answers with a `bool`, exactly one of any
-///   number of equal calls is answered `true`, but for [`remove`](Self::remove) of what is added again.
+///   number of equal calls is answered `true`, and of [`remove`](Self::remove) one [`Removed::Gone`], but for what is added again.
+/// - `if_no_factor` is a condition of that step: with it, and with [`Enrolment::if_no_factor`], nothing changes if the user has an
+///   active factor at that moment, whatever a look before has shown. It comes with what a password alone asks for.
 /// - Users are equal only if both realm and subject are: hash them with their lengths, not joined by a separator.
-/// - [`enrol`](Self::enrol) replaces what waits unconfirmed, with its recovery codes. With [`Enrolment::is_first`] it looks for an
-///   active factor in the same step. It answers [`Enrolled::TooMany`] beyond 16 authenticators of one user.
+/// - [`enrol`](Self::enrol) replaces what waits unconfirmed, with its recovery codes. It answers [`Enrolled::TooMany`] beyond 16
+///   authenticators of one user.
 /// - [`confirm`](Self::confirm) makes the authenticator and the recovery codes of its enrolment active. Recovery codes that were
 ///   active before go on to count, and then those of the enrolment are dropped.
 /// - [`spend_step`](Self::spend_step) goes forward only: it writes the step if it is later than the one that is kept.
@@ -69,18 +73,22 @@ pub trait FactorStore: Send + Sync + 'static {
         now: SystemTime,
     ) -> Result<Enrolled, BackendError>;
 
-    /// Ends an enrolment: its first right code has come. `is_first`: only if the user has no active factor by now. Answers whether
-    /// the authenticator is active by this call.
+    /// Ends an enrolment: its first right code has come. Answers whether the authenticator is active by this call.
     async fn confirm(
         &self,
         user: FactorUser<'_>,
         id: &AuthenticatorId,
-        is_first: bool,
+        if_no_factor: bool,
         now: SystemTime,
     ) -> Result<bool, BackendError>;
 
-    /// Removes an authenticator. Answers whether it was there.
-    async fn remove(&self, user: FactorUser<'_>, id: &AuthenticatorId) -> Result<bool, BackendError>;
+    /// Removes an authenticator. Where `if_no_factor` forbids it, that is the answer whether it is there or not.
+    async fn remove(
+        &self,
+        user: FactorUser<'_>,
+        id: &AuthenticatorId,
+        if_no_factor: bool,
+    ) -> Result<Removed, BackendError>;
 
     /// Removes all authenticators and recovery codes of a user: for an operator who helps somebody who has lost them.
     async fn remove_all(&self, user: FactorUser<'_>) -> Result<(), BackendError>;
@@ -116,14 +124,19 @@ impl<T: FactorStore + ?Sized> FactorStore for Arc<T> {
         &self,
         user: FactorUser<'_>,
         id: &AuthenticatorId,
-        is_first: bool,
+        if_no_factor: bool,
         now: SystemTime,
     ) -> Result<bool, BackendError> {
-        (**self).confirm(user, id, is_first, now).await
+        (**self).confirm(user, id, if_no_factor, now).await
     }
 
-    async fn remove(&self, user: FactorUser<'_>, id: &AuthenticatorId) -> Result<bool, BackendError> {
-        (**self).remove(user, id).await
+    async fn remove(
+        &self,
+        user: FactorUser<'_>,
+        id: &AuthenticatorId,
+        if_no_factor: bool,
+    ) -> Result<Removed, BackendError> {
+        (**self).remove(user, id, if_no_factor).await
     }
 
     async fn remove_all(&self, user: FactorUser<'_>) -> Result<(), BackendError> {

@@ -49,11 +49,7 @@ impl Kind for OfFactor {}
 
 impl Kind for OfRecovery {}
 
-impl Kind for OfDelivery {
-    fn settlement(ended: Settlement) -> Settlement {
-        ended.of_delivery()
-    }
-}
+impl Kind for OfDelivery {}
 
 impl Kind for OfNobody {
     fn settlement(ended: Settlement) -> Settlement {

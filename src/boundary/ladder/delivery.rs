@@ -13,6 +13,6 @@ pub(crate) fn deliver<'a>(
     delivery: Delivery<'a>,
     charge: Charge<OfDelivery>,
 ) -> Pin<Box<dyn Future<Output = Result<(), BackendError>> + Send + 'a>> {
-    drop(charge.used());
+    drop(charge);
     way.deliver(delivery)
 }

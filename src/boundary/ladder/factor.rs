@@ -18,7 +18,7 @@ use crate::boundary::factors::tools::FactorTools;
 use crate::boundary::once::OneTimeValues;
 use crate::protocol::factor::authenticator::{Authenticator, AuthenticatorId};
 use crate::protocol::factor::binding_code::BindingCode;
-use crate::protocol::factor::challenge::Challenge;
+use crate::protocol::factor::challenge::{Challenge, Prolonged};
 use crate::protocol::secret::secrets::SecretDigest;
 use crate::protocol::token::methods::AuthenticationMethod;
 use crate::protocol::wire::error::Reason;
@@ -35,7 +35,7 @@ pub(crate) struct Shown {
 /// The end of an enrolment.
 struct Confirmation {
     id: AuthenticatorId,
-    is_first: bool,
+    if_no_factor: bool,
 }
 
 impl Shown {
@@ -44,7 +44,7 @@ impl Shown {
         // With an active factor beside it the enrolment was begun by a token that had shown one: each enrolment takes the place of
         // those that wait, and one that a password alone began is none where a factor is active.
         let confirmation =
-            || Confirmation { id: authenticator.id.clone(), is_first: !all.iter().any(Authenticator::is_factor) };
+            || Confirmation { id: authenticator.id.clone(), if_no_factor: !all.iter().any(Authenticator::is_factor) };
         let confirms = (!authenticator.is_active).then(confirmation);
         Self { challenge: opened.share(), method: authenticator.kind.method(), confirms }
     }
@@ -97,10 +97,10 @@ impl Returning {
         let Self { user, shown: Shown { challenge, method, confirms } } = self;
         let counts = match confirms {
             None => true,
-            Some(Confirmation { id, is_first }) => store.confirm(challenge.user(), &id, is_first, now).await?,
+            Some(Confirmation { id, if_no_factor }) => store.confirm(challenge.user(), &id, if_no_factor, now).await?,
         };
-        let is_refresh = challenge.family.is_some();
-        Ok(Right::checked(challenge.methods, method, counts).map(|right| Returned { user, right, is_refresh }))
+        let prolongs = challenge.family.clone().map(Box::new);
+        Ok(Right::checked(challenge.methods, method, counts).map(|right| Returned { user, right, prolongs }))
     }
 }
 
@@ -108,8 +108,8 @@ impl Returning {
 pub(crate) struct Returned {
     pub(super) user: ReturningUser,
     pub(super) right: Right,
-    /// Whether the login was begun to refresh another one.
-    pub(super) is_refresh: bool,
+    /// The family that the login was begun to refresh.
+    pub(super) prolongs: Option<Box<Prolonged>>,
 }
 
 /// Uses a charge for which nothing could be checked.

@@ -9,6 +9,7 @@ use crate::protocol::audience::Audience;
 use crate::protocol::client::grant_type::GrantType;
 use crate::protocol::client::policy::{GrantRules, ScopeLimits};
 use crate::protocol::client::registered::Client;
+use crate::protocol::factor::challenge::Prolonged;
 use crate::protocol::realm::Realm;
 use crate::protocol::rules::decisions::Decisions;
 use crate::protocol::scope::Scope;
@@ -31,6 +32,8 @@ pub(super) struct GrantFacts {
     pub(super) authenticated_at: SystemTime,
     pub(super) issued_at: SystemTime,
     pub(super) family: Option<FamilyId>,
+    /// The family whose place that of this login takes.
+    pub(super) prolongs: Option<Box<Prolonged>>,
     /// What login rules have decided, if they change anything.
     pub(super) decisions: Option<Arc<Decisions>>,
 }
@@ -64,8 +67,15 @@ impl GrantFacts {
             authenticated_at: now,
             issued_at: now,
             family: None,
+            prolongs: None,
             decisions: None,
         };
         Ok((facts, limits))
+    }
+
+    /// The scope of a family that begins with it: a refresh that asked for less shrinks its access token alone.
+    pub(super) fn family_scope(&self) -> &Scope {
+        let before = self.prolongs.as_deref().and_then(|family| family.scope.as_ref());
+        before.unwrap_or(&self.scope)
     }
 }

@@ -100,16 +100,17 @@ impl Login {
         rules: &GrantRules,
         now: SystemTime,
     ) -> Result<Self, Reason> {
-        let Returned { user: ReturningUser(verified), right, is_refresh } = returned;
+        let Returned { user: ReturningUser(verified), right, prolongs } = returned;
         // Where it prolongs another login, that one bounds what rules add; else what bounds each login does.
-        let bound = is_refresh.then(|| terms.scope.clone());
+        let bound = prolongs.is_some().then(|| terms.scope.clone());
         // A refresh goes on, whatever the plan of the client says of new logins.
-        let admission = if is_refresh { Admission::In } else { terms.admission(&verified.subject, rules, now) };
+        let admission = if prolongs.is_some() { Admission::In } else { terms.admission(&verified.subject, rules, now) };
         let proven = Proven::by_factor(right, admission, now);
-        let (facts, mut limits) = GrantFacts::decide(terms, verified, proven.methods(), rules, now)?;
+        let (mut facts, mut limits) = GrantFacts::decide(terms, verified, proven.methods(), rules, now)?;
         if let Some(bound) = bound {
             limits.hold_to(&bound);
         }
+        facts.prolongs = prolongs;
         Ok(Self { facts, limits, demand, proven, family: None, password: None })
     }
 
@@ -460,6 +461,11 @@ impl Grant {
         policy::families_end(&self.facts.client, self.facts.grant_type)
     }
 
+    /// The scope of a family that begins with it.
+    pub(crate) fn family_scope(&self) -> &Scope {
+        self.facts.family_scope()
+    }
+
     /// Begins a family of refresh tokens, which no access token of it outlives; `None` if it would end beyond all time.
     pub(crate) fn begin_family(&mut self, id: FamilyId, lifetime: Duration) -> Option<RefreshFamily> {
         let rest = self.families_end().map(|end| end.duration_since(self.facts.issued_at).unwrap_or_default());
@@ -471,7 +477,7 @@ impl Grant {
         let family =
             RefreshFamily::new(id, facts.subject.id(), facts.client.id().clone(), facts.authenticated_at, expires)
                 .with_realm(facts.realm.as_deref())
-                .with_scope(facts.scope.clone())
+                .with_scope(facts.family_scope().clone())
                 .with_audience(facts.audience.as_ref().map(Audience::as_str))
                 .with_grant_type(Some(facts.grant_type.name()))
                 .with_methods(facts.methods)

@@ -6,7 +6,7 @@ use super::facts::GrantFacts;
 use crate::protocol::audience::Audience;
 use crate::protocol::client::registered::{Client, PASSWORD};
 use crate::protocol::factor::authenticator::FactorUser;
-use crate::protocol::factor::challenge::Challenge;
+use crate::protocol::factor::challenge::{Challenge, Prolonged};
 use crate::protocol::secret::secrets::RandomnessError;
 use crate::protocol::token::family::RefreshFamily;
 use crate::protocol::token::methods::AuthenticationMethods;
@@ -15,12 +15,24 @@ use crate::protocol::token::methods::AuthenticationMethods;
 pub(crate) struct OpenLogin {
     counted: AuthenticationMethods,
     facts: GrantFacts,
-    family: Option<RefreshFamily>,
+    /// The grant type by which it began.
+    began: String,
+    prolongs: Option<Prolonged>,
 }
 
 impl OpenLogin {
     pub(super) fn of(open: Open, facts: &GrantFacts, family: Option<&RefreshFamily>) -> Self {
-        Self { counted: open.counted(), facts: facts.clone(), family: family.cloned() }
+        // What a family began with goes on.
+        let began = family.map_or(facts.grant_type.name(), |family| family.grant_type().unwrap_or(PASSWORD)).to_owned();
+        let prolongs = match family {
+            Some(family) => Some(Prolonged {
+                id: family.id(),
+                scope: Some(family.scope()).filter(|scope| !scope.is_empty() && **scope != facts.scope).cloned(),
+            }),
+            // It was left open before.
+            None => facts.prolongs.as_deref().cloned(),
+        };
+        Self { counted: open.counted(), facts: facts.clone(), began, prolongs }
     }
 
     /// The client that may finish it.
@@ -40,9 +52,7 @@ impl OpenLogin {
 
     /// The challenge to finish it. `attempt`: the reservation of its password, or of what stands in its place.
     pub(crate) fn into_challenge(self, attempt: Option<[u8; 32]>) -> Result<NewChallenge, RandomnessError> {
-        let Self { counted, facts, family } = self;
-        // What a family began with goes on.
-        let began = family.as_ref().map_or(facts.grant_type.name(), |family| family.grant_type().unwrap_or(PASSWORD));
+        let Self { counted, facts, began, prolongs } = self;
         NewChallenge::begin(facts.issued_at, |id, expires| Challenge {
             id,
             client: facts.client.id().as_str().to_owned(),
@@ -51,12 +61,12 @@ impl OpenLogin {
             credential_version: facts.subject.credential_version().map(str::to_owned),
             scope: facts.scope.as_str().to_owned(),
             audience: facts.audience.as_ref().map(|audience| Audience::as_str(audience).to_owned()),
-            grant_type: began.to_owned(),
+            grant_type: began,
             methods: counted,
             authenticated_at: facts.authenticated_at,
             expires,
             attempt,
-            family: family.as_ref().map(RefreshFamily::id),
+            family: prolongs,
         })
     }
 }

@@ -60,8 +60,13 @@ impl Terms {
     ) -> Result<Self, TokenError> {
         let (own, challenge) = (client.client(), opened.challenge());
         let realm = policy::realm_of_open(own, challenge.realm.as_deref())?;
-        policy::permit_grant(own, began, now)?;
-        policy::require_sunset(own, began, rules)?;
+        if challenge.family.is_none() {
+            policy::permit_grant(own, began, now)?;
+            policy::require_sunset(own, began, rules)?;
+        } else {
+            // It was begun to refresh another one, so it is not new.
+            policy::permit_going_on(own, began)?;
+        }
         let factors = rules.factor_audience_of(own);
         let audience = policy::audience_of_login(own, challenge.audience.as_deref(), rules.profile, factors)?;
         let scope = policy::scope_of_open(own, &challenge.scope, audience.as_ref(), rules)?;

@@ -64,6 +64,11 @@ impl ReverifiedUser {
         self.0.subject.credential_version()
     }
 
+    /// What it is called on a screen.
+    pub(crate) fn login_name(&self) -> Option<&str> {
+        self.0.subject.login_name()
+    }
+
     /// Whether it is the same user with the same version of the credentials.
     pub(crate) fn keeps_login(&self, subject: &Subject) -> bool {
         self.0.subject.keeps_login(subject.id(), subject.credential_version())

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::SystemTime;
 
+use super::seals::not_kept;
 use super::second_factors::SecondFactors;
 use crate::boundary::ladder::challenge::Unsealed;
 use crate::boundary::recheck::Recheck;
@@ -33,7 +34,11 @@ impl Bearer {
     ) -> Result<Self, TokenError> {
         let now = factors.clock.now();
         match factors.seals.open_challenge(token, now) {
-            Ok(open) => return Ok(Self::Login(Box::new(open))),
+            Ok(open) => {
+                // Its login is over: what it was good for is done.
+                let is_spent = factors.is_spent(open.challenge()).await.map_err(not_kept)?;
+                return if is_spent { Err(Reason::BearerExpired.into()) } else { Ok(Self::Login(Box::new(open))) };
+            }
             Err(Reason::MfaTokenExpired) => return Err(Reason::BearerExpired.into()),
             Err(_) => {}
         }
@@ -73,12 +78,12 @@ impl Bearer {
         }
     }
 
-    /// Whether a second factor was shown for it.
-    pub(crate) fn has_second_factor(&self) -> bool {
+    /// Whether no second factor was shown for it, so that it changes nothing of a user who has one.
+    pub(crate) fn is_by_password_alone(&self) -> bool {
         match self {
             // It is open.
-            Self::Login(_) => false,
-            Self::Token(record) => record.methods().has_second_factor(),
+            Self::Login(_) => true,
+            Self::Token(record) => !record.methods().has_second_factor(),
         }
     }
 

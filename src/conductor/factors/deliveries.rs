@@ -40,6 +40,19 @@ pub(crate) struct Recipient<'a> {
     pub(crate) address: Option<IpAddr>,
 }
 
+impl Recipient<'_> {
+    /// Under which its messages are counted.
+    pub(crate) fn name(&self) -> String {
+        name_of(self.channel, Some(self.contact))
+    }
+}
+
+/// Under which messages of a user are counted: an address has the same name in each enrolment, whatever its case. `None`: a device that
+/// is about to be enrolled, of which nothing else is known.
+pub(crate) fn name_of(channel: Channel, contact: Option<&str>) -> String {
+    format!("{}|{}", channel.as_str(), contact.unwrap_or_default().to_lowercase())
+}
+
 /// How long the login that needs it can be finished.
 #[derive(Clone, Copy)]
 pub(crate) struct Span {

@@ -68,7 +68,7 @@ impl Seals {
     ) -> Result<Vec<u8>, TokenError> {
         let sealed =
             self.in_context(user, id, |context| self.tools.seal(SealedKind::AuthenticatorSecret, context, secret));
-        sealed.map_err(|error| failed(error.into()))
+        sealed.map_err(|error| not_kept(error.into()))
     }
 
     /// What was sealed so. It opens unless its key is gone or another user's row was put in its place.
@@ -81,7 +81,7 @@ impl Seals {
             self.tools.open(SealedKind::AuthenticatorSecret, context, &authenticator.sealed)
         });
         opened.ok_or_else(|| {
-            failed(BackendError::fault("an authenticator does not open: its key is gone, or it was moved"))
+            not_kept(BackendError::fault("an authenticator does not open: its key is gone, or it was moved"))
         })
     }
 
@@ -92,7 +92,7 @@ impl Seals {
         authenticator: &Authenticator,
     ) -> Result<Zeroizing<String>, TokenError> {
         let opened = self.open_secret(user, authenticator)?;
-        let text = str::from_utf8(&opened).map_err(|error| failed(BackendError::fault(error)))?;
+        let text = str::from_utf8(&opened).map_err(|error| not_kept(BackendError::fault(error)))?;
         Ok(Zeroizing::new(text.to_owned()))
     }
 
@@ -106,17 +106,19 @@ impl Seals {
 
     fn write(&self, kind: SealedKind, plain: Result<Zeroizing<Vec<u8>>, TooLong>) -> Result<Token, TokenError> {
         let plain = plain.map_err(too_long)?;
-        let sealed = self.tools.seal(kind, &[self.audience.as_str()], &plain).map_err(|error| failed(error.into()))?;
+        let sealed =
+            self.tools.seal(kind, &[self.audience.as_str()], &plain).map_err(|error| not_kept(error.into()))?;
         sealed_text::write(&sealed).map_err(too_long)
     }
 }
 
 fn too_long(TooLong: TooLong) -> TokenError {
-    failed(BackendError::fault(
+    not_kept(BackendError::fault(
         "a login is too large for a token of 4 KiB: its scope, its audience or its subject is too long",
     ))
 }
 
-fn failed(error: BackendError) -> TokenError {
+/// What factors need to be kept or to be drawn was not to be had. Nothing was decided by it.
+pub(crate) fn not_kept(error: BackendError) -> TokenError {
     error.because(Reason::FactorStoreFailed)
 }

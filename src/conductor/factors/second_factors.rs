@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::deliveries::Deliveries;
-use super::seals::Seals;
+use super::seals::{Seals, not_kept};
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::Clock;
 use crate::boundary::factors::second_factor::{FactorPolicy, SecondFactor, When};
@@ -22,6 +22,7 @@ use crate::observe::telemetry;
 use crate::protocol::audience::Audience;
 use crate::protocol::client::registered::Client;
 use crate::protocol::factor::authenticator::{Authenticator, AuthenticatorKind, Channel, FactorUser};
+use crate::protocol::factor::challenge::Challenge;
 use crate::protocol::factor::parameters::MFA_TOKEN;
 use crate::protocol::secret::secrets::Token;
 use crate::protocol::token::methods::AuthenticationMethods;
@@ -56,6 +57,13 @@ impl SecondFactors {
     /// Opens a token that this client presents, without a look-up. What is odd about it does not show, but for its age.
     pub(crate) fn open_for(&self, client: &Client, token: &str) -> Result<Opened, Reason> {
         self.seals.open_challenge(token, self.clock.now())?.bound_to(client)
+    }
+
+    /// Whether a challenge was spent, as far as a look shows: the login that it was for has ended.
+    pub(crate) async fn is_spent(&self, challenge: &Challenge) -> Result<bool, BackendError> {
+        let digest = challenge.digest();
+        let looking = pin!(self.once.is_spent(&digest));
+        self.patience.of(looking).await
     }
 
     /// Spends the challenge that a factor was shown for. `None`: it was spent before.
@@ -144,10 +152,10 @@ fn required(token: &Token, requirements: &serde_json::Value) -> Result<TokenErro
     let mut error = TokenError::new(Reason::FactorRequired);
     let members = &mut error.details().members;
     let set = members.set(MFA_TOKEN, token.expose()).and_then(|()| members.set("mfa_requirements", requirements));
-    set.map(|()| error).map_err(|error| BackendError::fault(error).because(Reason::FactorStoreFailed))
+    set.map(|()| error).map_err(|error| not_kept(BackendError::fault(error)))
 }
 
-/// A store did not decide.
+/// The same of a charged attempt, whose charge is settled by it.
 pub(crate) fn store_failed(error: BackendError) -> Failure {
     Failure::of(error, Reason::FactorStoreFailed)
 }

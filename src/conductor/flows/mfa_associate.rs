@@ -5,9 +5,10 @@ use std::time::SystemTime;
 
 use super::super::answer::FactorReply;
 use super::super::factors::bearer::Bearer;
-use super::super::factors::deliveries::{Recipient, Span};
+use super::super::factors::deliveries::{Recipient, Span, name_of};
+use super::super::factors::seals::not_kept;
 use super::super::trail::Trail;
-use super::mfa_manage::{ManagementFlow, Manager, failed};
+use super::mfa_manage::{ManagementFlow, Manager};
 use crate::boundary::audit::FactorStep;
 use crate::boundary::backend::BackendError;
 use crate::boundary::factors::tools::NewOtp;
@@ -67,14 +68,14 @@ impl ManagementFlow {
         let wanted = Wanted::read(form, &self.factors.enrollable())?;
         let has = self.authenticators(manager).await?;
         // The store decides it once more. This spares what comes before.
-        let is_first = !manager.bearer.has_second_factor();
-        if is_first && has.iter().any(Authenticator::is_factor) {
+        let if_no_factor = manager.bearer.is_by_password_alone();
+        if if_no_factor && has.iter().any(Authenticator::is_factor) {
             return Err(Reason::AlreadyEnrolled.into());
         }
         let finish = self.finish(manager)?;
-        let new = self.make(manager.bearer.user(), wanted, &has)?;
+        let new = self.make(manager, wanted, &has)?;
         let charge = self.charge(manager, &new, trail).await?;
-        self.keep(manager, &new, is_first).await?;
+        self.keep(manager, &new, if_no_factor).await?;
         let delivered = match charge {
             Some(charge) => self.deliver(manager, &new, &finish, charge, trail).await?,
             None => None,
@@ -84,10 +85,12 @@ impl ManagementFlow {
     }
 
     /// Draws what is new. Recovery codes are for a user who has none that count.
-    fn make<'a>(&self, user: FactorUser<'_>, wanted: Wanted<'a>, has: &[Authenticator]) -> Result<New<'a>, TokenError> {
+    fn make<'a>(&self, manager: &Manager, wanted: Wanted<'a>, has: &[Authenticator]) -> Result<New<'a>, TokenError> {
         let id = AuthenticatorId::random(wanted.kind()).map_err(unlucky)?;
         let tools = self.factors.seals.tools();
-        let otp = (wanted == Wanted::Otp).then(|| tools.new_otp(user.subject)).transpose().map_err(unlucky)?;
+        // What the app shows beside the name of the application.
+        let account = manager.user.login_name.as_deref().unwrap_or(manager.bearer.user().subject);
+        let otp = (wanted == Wanted::Otp).then(|| tools.new_otp(account)).transpose().map_err(unlucky)?;
         let counts = |one: &Authenticator| one.is_active && one.kind == AuthenticatorKind::RecoveryCodes;
         let number = self.factors.policy.recovery_codes.filter(|_| !has.iter().any(counts));
         let draw = |number| (0..number).map(|_| RecoveryCode::random()).collect();
@@ -102,16 +105,16 @@ impl ManagementFlow {
         new: &New<'_>,
         trail: &mut Trail,
     ) -> Result<Option<Charge<OfDelivery>>, TokenError> {
-        if new.wanted == Wanted::Otp {
-            return Ok(None);
-        }
+        let AuthenticatorKind::OutOfBand(channel) = new.wanted.kind() else { return Ok(None) };
         let FactorUser { realm, subject, .. } = manager.bearer.user();
-        let guessed = Guessed::delivery(realm, subject, new.id.as_str());
+        // By where it goes, and not by the identifier, which is another one each time.
+        let name = name_of(channel, new.address());
+        let guessed = Guessed::delivery(realm, subject, &name);
         self.budget.reserve(guessed, None, Some(&manager.client), &mut trail.caller).await.map(Some)
     }
 
     /// Keeps what is new, which is not active yet.
-    async fn keep(&self, manager: &Manager, new: &New<'_>, is_first: bool) -> Result<(), TokenError> {
+    async fn keep(&self, manager: &Manager, new: &New<'_>, if_no_factor: bool) -> Result<(), TokenError> {
         let (user, now) = (manager.bearer.user(), self.factors.clock.now());
         let secret = new.otp.as_ref().map_or_else(|| new.contact().as_bytes(), |otp| &otp.secret);
         let sealed = self.factors.seals.seal_secret(user, &new.id, secret)?;
@@ -125,11 +128,11 @@ impl ManagementFlow {
             }
             None => None,
         };
-        let enrolment = Enrolment::new(authenticator, recovery, is_first);
+        let enrolment = Enrolment::new(authenticator, recovery, if_no_factor);
         let enrolling = pin!(self.factors.store.enrol(user, enrolment, now));
-        match self.factors.patience.of(enrolling).await.map_err(failed)? {
+        match self.factors.patience.of(enrolling).await.map_err(not_kept)? {
             Enrolled::Begun => Ok(()),
-            Enrolled::NotFirst | Enrolled::TooMany => Err(Reason::AlreadyEnrolled.into()),
+            Enrolled::HasFactor | Enrolled::TooMany => Err(Reason::AlreadyEnrolled.into()),
         }
     }
 
@@ -162,7 +165,7 @@ impl ManagementFlow {
         match &manager.bearer {
             Bearer::Login(open) => Ok(Finish::of(open.challenge(), None)),
             Bearer::Token(record) => {
-                let (version, now) = (manager.credential_version.clone(), self.factors.clock.now());
+                let (version, now) = (manager.user.credential_version.clone(), self.factors.clock.now());
                 let new = NewChallenge::of_token(record, &manager.client, &self.audience, version, now);
                 let new = new.map_err(unlucky)?;
                 let token = self.factors.seals.seal_challenge(&new)?;
@@ -175,9 +178,14 @@ impl ManagementFlow {
 impl New<'_> {
     /// Where a code goes. What has no address is reached by the identifier of its authenticator.
     fn contact(&self) -> &str {
+        self.address().unwrap_or(self.id.as_str())
+    }
+
+    /// What it is reached by, if the user has typed that.
+    fn address(&self) -> Option<&str> {
         match self.wanted {
-            Wanted::Contact(_, contact) => contact,
-            Wanted::Otp | Wanted::Device(_) => self.id.as_str(),
+            Wanted::Contact(_, contact) => Some(contact),
+            Wanted::Otp | Wanted::Device(_) => None,
         }
     }
 
@@ -199,5 +207,5 @@ impl New<'_> {
 }
 
 fn unlucky(error: RandomnessError) -> TokenError {
-    failed(BackendError::from(error))
+    not_kept(BackendError::from(error))
 }

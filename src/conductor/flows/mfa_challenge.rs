@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::super::answer::{FactorReply, Reply};
 use super::super::budget::Budget;
 use super::super::factors::deliveries::{Recipient, Span};
-use super::super::factors::second_factors::{SecondFactors, store_failed};
+use super::super::factors::seals::not_kept;
+use super::super::factors::second_factors::SecondFactors;
 use super::super::trail::Trail;
 use crate::boundary::audit::FactorStep;
 use crate::boundary::ladder::charge::Guessed;
@@ -56,16 +57,27 @@ impl ChallengeFlow {
         client: AuthenticatedClient,
         trail: &mut Trail,
     ) -> Result<Reply, TokenError> {
-        let factors = &*self.factors;
         let token = form.single(MFA_TOKEN)?.ok_or_else(|| TokenError::missing(MFA_TOKEN))?;
         let (authenticator, channel) = (form.single(AUTHENTICATOR_ID)?, form.single(OOB_CHANNEL)?);
         let types: Vec<&str> = form.list(CHALLENGE_TYPE).collect();
-        let asks = client.client().clone();
-        let opened = factors.open_for(&asks, token)?;
+        let opened = self.factors.open_for(client.client(), token)?;
         let challenge = opened.challenge();
-        trail.realm = policy::realm_of_open(&asks, challenge.realm.as_deref())?;
-        let enrolled = factors.list(challenge.user()).await.map_err(|error| store_failed(error).into_error())?;
         let asked = Asked { types: &types, authenticator, channel, shown: challenge.methods };
+        let answered = self.answer(challenge, asked, client, trail).await;
+        answered.map_err(|error| error.of_user(&challenge.subject))
+    }
+
+    /// Answers a challenge that was opened.
+    async fn answer(
+        &self,
+        challenge: &Challenge,
+        asked: Asked<'_>,
+        client: AuthenticatedClient,
+        trail: &mut Trail,
+    ) -> Result<Reply, TokenError> {
+        let (factors, asks) = (&*self.factors, client.client().clone());
+        trail.realm = policy::realm_of_open(&asks, challenge.realm.as_deref())?;
+        let enrolled = factors.list(challenge.user()).await.map_err(not_kept)?;
         let answer = match asked.choose(&enrolled, |channel| factors.deliveries.serve(channel))? {
             Chosen::Otp => {
                 self.permit(client, GrantType::MFA_OTP)?;
@@ -98,10 +110,11 @@ impl ChallengeFlow {
     ) -> Result<Answer, TokenError> {
         let (factors, user, id) = (&*self.factors, challenge.user(), &authenticator.id);
         let contact = factors.seals.open_contact(user, authenticator)?;
-        let guessed = Guessed::delivery(user.realm, user.subject, id.as_str());
-        let charge = self.budget.reserve(guessed, None, Some(client), &mut trail.caller).await?;
         let address = trail.caller.address;
         let recipient = Recipient { user, authenticator: id, channel, contact: &contact, client: client.id(), address };
+        let name = recipient.name();
+        let guessed = Guessed::delivery(user.realm, user.subject, &name);
+        let charge = self.budget.reserve(guessed, None, Some(client), &mut trail.caller).await?;
         let login = Span { now: factors.clock.now(), ends: challenge.expires };
         let sent = factors.deliveries.send(recipient, challenge.id, charge, login).await?;
         let token = factors.seals.seal_delivery(&sent)?;

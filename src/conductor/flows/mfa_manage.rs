@@ -7,18 +7,18 @@ use super::super::answer::{FactorReply, Reply};
 use super::super::budget::Budget;
 use super::super::door::{Door, Head};
 use super::super::factors::bearer::Bearer;
+use super::super::factors::seals::not_kept;
 use super::super::factors::second_factors::SecondFactors;
 use super::super::login::rungs::Rungs;
 use super::super::purpose::Purpose;
 use super::super::senders::Senders;
 use super::super::trail::Trail;
 use crate::boundary::audit::FactorStep;
-use crate::boundary::backend::BackendError;
 use crate::protocol::audience::Audience;
 use crate::protocol::client::policy;
 use crate::protocol::client::registered::Client;
 use crate::protocol::factor::api;
-use crate::protocol::factor::authenticator::{Authenticator, AuthenticatorId};
+use crate::protocol::factor::authenticator::{Authenticator, AuthenticatorId, Removed};
 use crate::protocol::factor::parameters::ID;
 use crate::protocol::wire::error::{Reason, TokenError};
 use crate::protocol::wire::factors;
@@ -38,8 +38,14 @@ pub(crate) struct ManagementFlow {
 pub(super) struct Manager {
     pub(super) bearer: Bearer,
     pub(super) client: Client,
-    /// That of the user now.
+    /// What the verifier says of the user now.
+    pub(super) user: Known,
+}
+
+/// A user, as the verifier knows it.
+pub(super) struct Known {
     pub(super) credential_version: Option<String>,
+    pub(super) login_name: Option<String>,
 }
 
 impl ManagementFlow {
@@ -63,12 +69,15 @@ impl ManagementFlow {
         }
         let (bearer, client) = identified?;
         senders.note_end_user(&head.headers, &client, trail);
-        let credential_version = look_again(&bearer, &client, rungs, trail).await?;
-        let manager = Manager { bearer, client, credential_version };
+        let user = look_again(&bearer, &client, rungs, trail).await?;
+        let manager = Manager { bearer, client, user };
         let reply = match trail.purpose {
             Purpose::Authenticators => self.list(&manager).await,
             Purpose::Authenticator => self.remove(&manager, form).await,
-            _ => self.enrol(&manager, form, trail).await,
+            Purpose::Associate => self.enrol(&manager, form, trail).await,
+            Purpose::Token | Purpose::Revocation | Purpose::Introspection | Purpose::FactorChallenge => {
+                Err(Reason::BearerInvalid.into())
+            }
         };
         reply.map(|reply| Reply::Factor(Box::new(reply)))
     }
@@ -85,19 +94,16 @@ impl ManagementFlow {
         let Manager { bearer, .. } = manager;
         bearer.check_scope(api::REMOVE, false)?;
         let id = form.single(ID)?.and_then(AuthenticatorId::parse).ok_or(Reason::UnknownAuthenticator)?;
-        if !bearer.has_second_factor() && self.authenticators(manager).await?.iter().any(Authenticator::is_factor) {
-            return Err(Reason::BearerScope.into());
-        }
-        let removed = self.factors.patience.of(self.factors.store.remove(bearer.user(), &id)).await.map_err(failed)?;
-        if removed {
-            Ok(manager.reply(FactorStep::Removed, Some(id), None))
-        } else {
-            Err(Reason::UnknownAuthenticator.into())
+        let removing = self.factors.store.remove(bearer.user(), &id, bearer.is_by_password_alone());
+        match self.factors.patience.of(removing).await.map_err(not_kept)? {
+            Removed::Gone => Ok(manager.reply(FactorStep::Removed, Some(id), None)),
+            Removed::Unknown => Err(Reason::UnknownAuthenticator.into()),
+            Removed::HasFactor => Err(Reason::BearerScope.into()),
         }
     }
 
     pub(super) async fn authenticators(&self, manager: &Manager) -> Result<Vec<Authenticator>, TokenError> {
-        self.factors.list(manager.bearer.user()).await.map_err(failed)
+        self.factors.list(manager.bearer.user()).await.map_err(not_kept)
     }
 }
 
@@ -125,25 +131,18 @@ async fn identify(
     Ok((bearer, client))
 }
 
-/// Looks at the user of a bearer again, and answers the version of its credentials. Whatever has become of the user, the bearer is
-/// not what it was.
-async fn look_again(
-    bearer: &Bearer,
-    client: &Client,
-    rungs: &Rungs,
-    trail: &Trail,
-) -> Result<Option<String>, TokenError> {
+/// Looks at the user of a bearer again, and answers what an enrolment needs of it. Whatever has become of the user, the bearer is not
+/// what it was.
+async fn look_again(bearer: &Bearer, client: &Client, rungs: &Rungs, trail: &Trail) -> Result<Known, TokenError> {
     let question = bearer.question(client, &trail.realm, trail.caller.address);
     let answer = rungs.users().recheck(&question).await.map_err(|error| error.because(Reason::VerifierFailed))?;
     let user = answer.map_err(|_| Reason::BearerInvalid)?;
-    let version = user.credential_version().map(str::to_owned);
+    let [credential_version, login_name] =
+        [user.credential_version(), user.login_name()].map(|text| text.map(str::to_owned));
+    let known = Known { credential_version, login_name };
     let holds = match bearer {
         Bearer::Login(open) => user.returning_to(open.challenge()).is_ok(),
         Bearer::Token(record) => user.keeps_token(record),
     };
-    if holds { Ok(version) } else { Err(Reason::BearerInvalid.into()) }
-}
-
-pub(super) fn failed(error: BackendError) -> TokenError {
-    error.because(Reason::FactorStoreFailed)
+    if holds { Ok(known) } else { Err(Reason::BearerInvalid.into()) }
 }

@@ -7,6 +7,7 @@ use super::redemption::{Checked, Found, Showing, Way};
 use crate::boundary::backend::BackendError;
 use crate::boundary::factors::delivery::DeliveryStatus;
 use crate::boundary::ladder::factor::{check_sent, unchecked};
+use crate::conductor::factors::seals::not_kept;
 use crate::conductor::factors::second_factors::{SecondFactors, store_failed};
 use crate::conductor::failure::Failure;
 use crate::protocol::client::grant_type::GrantType;
@@ -58,9 +59,13 @@ impl ByOutOfBand {
     /// Asks what the user has answered on another device. It guesses nothing, so that a question without an answer costs nothing.
     async fn ask(sent: &OutOfBand, request: Showing<'_>) -> Result<Checked, TokenError> {
         let user = request.user();
-        let Showing { opened, factors, rungs, trail, .. } = request;
+        let Showing { opened, terms, factors, rungs, trail, .. } = request;
         take_turn(sent, factors).await?;
         let charge = rungs.charge_address(trail).await?;
+        // A user who may not log in any more is not waited for.
+        if let Err(ended) = rungs.look_again(terms, opened, trail).await {
+            return Ok(Checked { charge: unchecked(charge), ended: Err(ended) });
+        }
         let all = match factors.list(user).await {
             Ok(all) => all,
             Err(error) => return Ok(Checked { charge: unchecked(charge), ended: Err(store_failed(error)) }),
@@ -84,10 +89,10 @@ impl ByOutOfBand {
 
 /// Spends the turn of this interval.
 async fn take_turn(sent: &OutOfBand, factors: &SecondFactors) -> Result<(), TokenError> {
-    let beyond = || store_failed(BackendError::fault("the clock is beyond all time")).into_error();
+    let beyond = || not_kept(BackendError::fault("the clock is beyond all time"));
     let turn = Turn::at(&sent.id, factors.clock.now()).ok_or_else(beyond)?;
     let spending = factors.once.consume(&turn.value, turn.ends);
-    let is_first = factors.patience.of(spending).await.map_err(|error| store_failed(error).into_error())?;
+    let is_first = factors.patience.of(spending).await.map_err(not_kept)?;
     if is_first { Ok(()) } else { Err(Reason::PolledTooFast.into()) }
 }
 

@@ -18,7 +18,7 @@ pub(crate) struct ByOtp;
 impl ByOtp {
     async fn check(request: Showing<'_>) -> Result<Checked, TokenError> {
         let user = request.user();
-        let Showing { form, opened, factors, rungs, trail } = request;
+        let Showing { form, opened, factors, rungs, trail, .. } = request;
         let code = form.single(OTP)?.unwrap_or_default();
         let charge = rungs.charge_factor(opened, trail).await?;
         let all = match factors.list(user).await {

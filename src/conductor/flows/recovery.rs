@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::redemption::{Checked, Found, Showing, Way};
 use crate::boundary::ladder::factor::{swap_recovery_code, unchecked};
+use crate::conductor::factors::seals::not_kept;
 use crate::conductor::factors::second_factors::store_failed;
 use crate::conductor::failure::Failure;
 use crate::protocol::client::grant_type::GrantType;
@@ -20,8 +21,13 @@ pub(crate) struct ByRecoveryCode;
 impl ByRecoveryCode {
     async fn check(request: Showing<'_>) -> Result<Checked, TokenError> {
         let user = request.user();
-        let Showing { form, opened, factors, rungs, trail } = request;
+        let Showing { form, opened, factors, rungs, trail, .. } = request;
         let typed = form.single(RECOVERY_CODE)?.unwrap_or_default();
+        // A code that is sent twice in haste, or with a login that has ended, is not used up by that. Of two codes that are sent at the
+        // same time one is, for only the end of the ladder decides.
+        if factors.is_spent(opened.challenge()).await.map_err(not_kept)? {
+            return Err(Reason::MalformedMfaToken.into());
+        }
         let charge = rungs.charge_recovery_code(opened, trail).await?;
         let wrong = || Failure::Decided(Reason::WrongRecoveryCode.into());
         let Some(old) = RecoveryCode::typed(typed) else {

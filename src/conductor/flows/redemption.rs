@@ -25,6 +25,7 @@ use crate::boundary::ladder::challenge::Opened;
 use crate::boundary::ladder::charge::UsedCharge;
 use crate::boundary::ladder::client::PermittedClient;
 use crate::boundary::ladder::factor::Shown;
+use crate::boundary::ladder::terms::Terms;
 use crate::protocol::client::grant_type::GrantType;
 use crate::protocol::factor::authenticator::FactorUser;
 use crate::protocol::factor::challenge::Challenge;
@@ -53,6 +54,7 @@ pub(crate) trait Way: Send + Sync {
 pub(crate) struct Showing<'a> {
     pub(crate) form: &'a Form,
     pub(crate) opened: &'a Opened,
+    pub(crate) terms: &'a Terms,
     pub(crate) factors: &'a SecondFactors,
     pub(crate) rungs: &'a Rungs,
     pub(crate) trail: &'a mut Trail,
@@ -139,7 +141,7 @@ impl<W: Way> RedemptionFlow<W> {
         trail.realm = terms.realm().clone();
         let attempt = opened.challenge().attempt;
 
-        let showing = Showing { form, opened, factors, rungs, trail };
+        let showing = Showing { form, opened, terms: &terms, factors, rungs, trail };
         let Checked { charge, ended } = self.way.show(showing).await?;
         let (address, extensions) = (trail.caller.address, mem::take(extensions));
         let finishing = Box::pin(async {

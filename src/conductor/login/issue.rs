@@ -22,7 +22,8 @@ pub(super) type Begun<'a> = Result<Result<Reply, Failure>, Issuing<'a>>;
 pub(super) fn issue<'a>(rungs: &'a Rungs, grant: Grant, trail: &'a mut Trail) -> Begun<'a> {
     let Parts { families, users, mint, rules, .. } = &rungs.parts;
     let begins_family = |_: &&Families| {
-        policy::begins_family(grant.client(), grant.scope(), grant.audience(), rules) && grant.has_time_for_family()
+        policy::begins_family(grant.client(), grant.family_scope(), grant.audience(), rules)
+            && grant.has_time_for_family()
     };
     match families.as_deref().filter(begins_family) {
         None => match SecondLook::at(&grant, users, trail) {

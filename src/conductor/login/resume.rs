@@ -18,6 +18,8 @@ use crate::boundary::ladder::client::PermittedClient;
 use crate::boundary::ladder::factor::Shown;
 use crate::boundary::ladder::grant::Login;
 use crate::boundary::ladder::terms::Terms;
+use crate::boundary::ladder::user::ReverifiedUser;
+use crate::boundary::recheck::Recheck;
 use crate::conductor::answer::Reply;
 use crate::conductor::factors::second_factors::{SecondFactors, store_failed};
 use crate::conductor::failure::Failure;
@@ -81,14 +83,11 @@ impl Rungs {
     ) -> Result<Reply, Failure> {
         let Resumed { terms, shown, member, wrong } = resumed;
         let question = terms.question(shown.challenge(), trail.caller.address);
-        let (attempt, family) = (shown.challenge().attempt, shown.challenge().family);
+        let challenge = shown.challenge();
+        let (attempt, family) = (challenge.attempt, challenge.family.as_ref().map(|family| family.id));
         let spent = factors.spend(shown).await.map_err(store_failed)?;
         let spent = spent.ok_or_else(|| decided(Reason::MalformedMfaToken))?;
-        let returning = match self.parts.users.recheck(&question).await {
-            Ok(Ok(user)) => spent.returning(user).map_err(decided)?,
-            Ok(Err(denial)) => return Err(decided(denial.reason())),
-            Err(error) => return Err(Failure::of(error, Reason::VerifierFailed)),
-        };
+        let returning = spent.returning(self.recheck(&question).await?).map_err(decided)?;
         let now = self.parts.clock.now();
         let confirmed = returning.confirms().map(|(subject, id)| (subject.to_owned(), id.clone()));
         let returned = {
@@ -111,6 +110,21 @@ impl Rungs {
             self.replace(family, trail).await?;
         }
         Ok(reply)
+    }
+
+    /// Looks again at the user of a login that is still open: it may go on as long as it is the same one, with the same credentials.
+    pub(crate) async fn look_again(&self, terms: &Terms, opened: &Opened, trail: &Trail) -> Result<(), Failure> {
+        let question = terms.question(opened.challenge(), trail.caller.address);
+        let user = self.recheck(&question).await?;
+        user.returning_to(opened.challenge()).map(drop).map_err(decided)
+    }
+
+    async fn recheck(&self, question: &Recheck) -> Result<ReverifiedUser, Failure> {
+        match self.parts.users.recheck(question).await {
+            Ok(Ok(user)) => Ok(user),
+            Ok(Err(denial)) => Err(decided(denial.reason())),
+            Err(error) => Err(Failure::of(error, Reason::VerifierFailed)),
+        }
     }
 
     /// Ends the family that a login was begun to refresh. One that has ended meanwhile takes the login with it.

@@ -167,20 +167,27 @@ pub(crate) fn family_end(client: &Client, family: &RefreshFamily) -> Option<Syst
     began_by_password(family.grant_type().unwrap_or(PASSWORD)).then_some(end)
 }
 
+/// Whether the client may go on with a login that began by this grant type, as it does by its refresh tokens: no date ends that.
+pub(crate) fn permit_going_on(client: &Client, began: GrantType) -> Result<(), TokenError> {
+    let may = [began.name(), REFRESH_TOKEN].into_iter().all(|grant| client.allows_grant(grant));
+    if may { Ok(()) } else { Err(not_permitted(client, began, Reason::GrantNotAllowed)) }
+}
+
 /// A grant by which the client may begin logins, for one that is known by its tokens alone.
 pub(crate) fn login_grant(client: &Client) -> &str {
     client.grants().iter().map(String::as_str).find(|grant| begins_login(grant)).unwrap_or(PASSWORD)
 }
 
-/// The most that a client may ask for: what it is registered for, what the profile has for every client, and if its tokens are for the
-/// endpoints of second factors, the scopes of these. Logins, refreshes and login rules are all held to it.
+/// The most that a client may ask for: what it is registered for, or if its tokens are for the endpoints of second factors, the scopes of
+/// these; and what the profile has for every client. Logins, refreshes and login rules are all held to it.
 #[inline]
 pub(crate) fn reach(client: &Client, profile: Profile, is_for_factors: bool) -> Cow<'_, Scope> {
-    let reach = match profile.common_scopes() {
-        None => Cow::Borrowed(client.scopes()),
-        Some(common) => Cow::Owned(client.scopes().union(common)),
-    };
-    if is_for_factors { Cow::Owned(reach.union(api::scopes())) } else { reach }
+    // What an API takes for a scope of its own must not stand in a token that is for another one.
+    let own = if is_for_factors { api::scopes() } else { client.scopes() };
+    match profile.common_scopes() {
+        None => Cow::Borrowed(own),
+        Some(common) => Cow::Owned(own.union(common)),
+    }
 }
 
 /// The scope that a request asks for, which must be within `most`: few ask, so it is found out only for these. Where the profile drops the rest, a request of which nothing is
@@ -213,14 +220,14 @@ pub(crate) fn scope_of_login(
     audience: Option<&Audience>,
     rules: &GrantRules,
 ) -> Result<Scope, Reason> {
-    let reach = || reach(client, rules.profile, rules.is_of_factors(audience.map(Audience::as_str)));
+    let is_for_factors = rules.is_of_factors(audience.map(Audience::as_str));
+    let reach = || reach(client, rules.profile, is_for_factors);
     let scope = match asked_within(reach, requested, rules.profile, Reason::ScopeNotRegistered)? {
         Some(scope) => scope,
         None => match (&rules.missing_scope, client.default_scope()) {
             (MissingScope::Scopeless, _) => Scope::default(),
             (MissingScope::Refuse, _) => return Err(Reason::NoScope),
-            // Within the registered scope: the client could not have been built otherwise.
-            (_, Some(default)) => default.clone(),
+            (_, Some(default)) => within(default, is_for_factors, reach),
             (MissingScope::Default(default), None) => default.intersection(&reach()),
             (MissingScope::ClientDefault, None) => return Err(Reason::NoScope),
         },
@@ -229,6 +236,12 @@ pub(crate) fn scope_of_login(
         return Err(Reason::NoScope);
     }
     Ok(scope)
+}
+
+/// The default of a client, which is within its registered scope: it could not have been built otherwise. Endpoints of second factors
+/// have other scopes, so a login for these has to name what it is for.
+fn within<'a>(default: &Scope, is_for_factors: bool, reach: impl FnOnce() -> Cow<'a, Scope>) -> Scope {
+    if is_for_factors { default.intersection(&reach()) } else { default.clone() }
 }
 
 /// Checks that a token was issued to this client (RFC 7009 section 2.1). Its realm is no ground to keep it from the client that ends it.
@@ -395,6 +408,26 @@ impl ScopeLimits {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::client::builder::ClientBuilder;
+    use crate::protocol::client::sunset::Sunset;
+
+    #[test]
+    fn a_login_goes_on_only_for_a_client_that_may_refresh_and_may_still_begin_it() {
+        let client = |change: fn(ClientBuilder) -> ClientBuilder| {
+            let ends = Sunset::at(SystemTime::UNIX_EPOCH);
+            let client = Client::public("app").scopes("read").allow_grant("urn:example:other").sunset(ends);
+            change(client).build().unwrap()
+        };
+        let password = GrantType::PASSWORD;
+        let both = client(|client| client.allow_password_grant().allow_refresh_tokens());
+        assert!(permit_going_on(&both, password).is_ok(), "whatever its date is");
+        assert!(permit_grant(&both, password, || SystemTime::UNIX_EPOCH).is_err());
+        let lacks = [client(ClientBuilder::allow_password_grant), client(ClientBuilder::allow_refresh_tokens)];
+        for client in &lacks {
+            let refused = permit_going_on(client, password).unwrap_err();
+            assert_eq!(refused.reason, Reason::GrantNotAllowed);
+        }
+    }
 
     #[test]
     fn a_refresh_is_held_to_what_verifier_and_login_both_give() {

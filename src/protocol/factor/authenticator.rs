@@ -260,14 +260,14 @@ pub struct Enrolment {
     /// New recovery codes, for a user who has none that count: they become active with the authenticator.
     pub recovery: Option<RecoveryCodes>,
     /// Nothing is added if the user has an active factor: the enrolment was begun with a password alone.
-    pub is_first: bool,
+    pub if_no_factor: bool,
 }
 
 impl Enrolment {
     /// An enrolment of this authenticator alone, for tests of a store.
     #[must_use]
-    pub const fn new(authenticator: Authenticator, recovery: Option<RecoveryCodes>, is_first: bool) -> Self {
-        Self { authenticator, recovery, is_first }
+    pub const fn new(authenticator: Authenticator, recovery: Option<RecoveryCodes>, if_no_factor: bool) -> Self {
+        Self { authenticator, recovery, if_no_factor }
     }
 }
 
@@ -295,10 +295,22 @@ impl RecoveryCodes {
 pub enum Enrolled {
     /// It waits for its first right code.
     Begun,
-    /// It was to be the first, and the user has an active factor.
-    NotFirst,
+    /// Nothing was to change if the user has an active factor, and the user has one.
+    HasFactor,
     /// The user has as many authenticators as one may have.
     TooMany,
+}
+
+/// What became of a removal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Removed {
+    /// The authenticator was there, and is gone by this call.
+    Gone,
+    /// It was not there.
+    Unknown,
+    /// Nothing was to change if the user has an active factor, and the user has one.
+    HasFactor,
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::authenticator::{AuthenticatorId, Channel, FactorUser};
 use super::binding_code::BindingCode;
 use super::packed::{Packed, Unpacked};
 use crate::protocol::millis;
+use crate::protocol::scope::Scope;
 use crate::protocol::secret::secrets::SecretDigest;
 use crate::protocol::token::family::FamilyId;
 use crate::protocol::token::methods::AuthenticationMethods;
@@ -46,7 +47,15 @@ pub(crate) struct Challenge {
     /// The reservation of the attempt, which is settled when the login is finished.
     pub(crate) attempt: Option<[u8; 32]>,
     /// The family that ends when the login is finished, because it was begun to refresh that one.
-    pub(crate) family: Option<FamilyId>,
+    pub(crate) family: Option<Prolonged>,
+}
+
+/// A family whose refresh was left open.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Prolonged {
+    pub(crate) id: FamilyId,
+    /// What its login has got, if the refresh asked for less of it. The family that takes its place gets all of it.
+    pub(crate) scope: Option<Scope>,
 }
 
 impl Challenge {
@@ -68,7 +77,9 @@ impl Challenge {
             .bytes(&time(self.authenticated_at))
             .bytes(&time(self.expires))
             .maybe(self.attempt.as_ref(), |packed, attempt| packed.bytes(attempt))
-            .maybe(self.family, |packed, family| packed.bytes(family.as_bytes()))
+            .maybe(self.family.as_ref(), |packed, family| {
+                packed.bytes(family.id.as_bytes()).maybe(family.scope.as_ref().map(Scope::as_str), Packed::text)
+            })
             .finish()
     }
 
@@ -102,7 +113,10 @@ impl Challenge {
             authenticated_at: instant(rest.bytes()?)?,
             expires: instant(rest.bytes()?)?,
             attempt: rest.maybe(Unpacked::bytes)?,
-            family: rest.maybe(|rest| rest.bytes().map(FamilyId::from_bytes))?,
+            family: rest.maybe(|rest| {
+                let id = FamilyId::from_bytes(rest.bytes()?);
+                Ok(Prolonged { id, scope: rest.maybe(|rest| scope(rest.text()?))? })
+            })?,
         };
         rest.end()?;
         Ok(challenge)
@@ -175,6 +189,11 @@ fn owned(rest: &mut Unpacked<'_>) -> Result<Option<String>, Unreadable> {
     rest.maybe(|rest| rest.text().map(str::to_owned))
 }
 
+/// A scope that is written so and in no other way.
+fn scope(text: &str) -> Result<Scope, Unreadable> {
+    text.parse().ok().filter(|scope: &Scope| scope.as_str() == text).ok_or(Unreadable::Damaged)
+}
+
 fn time(time: SystemTime) -> [u8; 8] {
     millis::floor(time).to_be_bytes()
 }
@@ -212,12 +231,16 @@ mod tests {
             [authenticated_at, expires] in [instants(), instants()],
             attempt: Option<[u8; 32]>,
             family: Option<[u8; 16]>,
+            family_scope in proptest::option::of("[a-z]{1,9}"),
         ) -> Challenge {
             Challenge {
                 id, client, realm, subject, credential_version, scope, audience, grant_type,
                 methods: AuthenticationMethods::from_bits(bits).unwrap(),
                 authenticated_at, expires, attempt,
-                family: family.map(FamilyId::from_bytes),
+                family: family.map(|id| Prolonged {
+                    id: FamilyId::from_bytes(id),
+                    scope: family_scope.map(|scope| scope.parse().unwrap()),
+                }),
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use super::authenticator::{
-    Authenticator, AuthenticatorId, AuthenticatorKind, Enrolled, Enrolment, MOST_AUTHENTICATORS,
+    Authenticator, AuthenticatorId, AuthenticatorKind, Enrolled, Enrolment, MOST_AUTHENTICATORS, Removed,
 };
 
 /// The authenticators of one user as a [`FactorStore`](crate::store::FactorStore) has read them. A store decides nothing: in one
@@ -11,15 +11,19 @@ use super::authenticator::{
 /// [changes](FactorChanges).
 ///
 /// ```
-/// use tower_password_grant::store::{Authenticator, AuthenticatorId, UserFactors};
+/// use tower_password_grant::store::{Authenticator, AuthenticatorId, Removed, UserFactors};
 ///
 /// /// Removes an authenticator from the rows of its user.
-/// fn remove(rows: &mut Vec<Authenticator>, id: &AuthenticatorId) -> bool {
+/// fn remove(rows: &mut Vec<Authenticator>, id: &AuthenticatorId, if_no_factor: bool) -> Removed {
 ///     // SELECT .. FROM authenticators WHERE subject = $1 .. FOR UPDATE
-///     let Some(changes) = UserFactors::of(rows).remove(id) else { return false };
-///     // DELETE FROM authenticators WHERE id = ANY($1), with the recovery codes
-///     rows.retain(|row| !changes.removed.contains(&row.id));
-///     true
+///     match UserFactors::of(rows).remove(id, if_no_factor) {
+///         Ok(changes) => {
+///             // DELETE FROM authenticators WHERE id = ANY($1), with the recovery codes
+///             rows.retain(|row| !changes.removed.contains(&row.id));
+///             Removed::Gone
+///         }
+///         Err(answer) => answer,
+///     }
 /// }
 /// ```
 #[derive(Clone, Copy, Debug)]
@@ -48,8 +52,8 @@ impl<'a> UserFactors<'a> {
     /// # Errors
     /// Answers what the store answers if nothing is to be changed.
     pub fn enrol(self, enrolment: &Enrolment) -> Result<FactorChanges, Enrolled> {
-        if enrolment.is_first && self.has_factor() {
-            return Err(Enrolled::NotFirst);
+        if enrolment.if_no_factor && self.has_factor() {
+            return Err(Enrolled::HasFactor);
         }
         let (active, waiting): (Vec<&Authenticator>, Vec<_>) = self.0.iter().partition(|kept| kept.is_active);
         let added = if enrolment.recovery.is_some() { 2 } else { 1 };
@@ -60,12 +64,12 @@ impl<'a> UserFactors<'a> {
     }
 
     /// What changes when the first right code of an authenticator has come; `None` if it does not become active by that:
-    /// it is not there, it is active already or over, it stands for recovery codes, or it was to be the first and is not.
+    /// it is not there, it is active already or over, it stands for recovery codes, or `if_no_factor` forbids it.
     #[must_use]
-    pub fn confirm(self, id: &AuthenticatorId, is_first: bool, now: SystemTime) -> Option<FactorChanges> {
+    pub fn confirm(self, id: &AuthenticatorId, if_no_factor: bool, now: SystemTime) -> Option<FactorChanges> {
         let found = self.find(id)?;
         let is_open = !found.is_active && !is_recovery(found) && !found.is_over(now);
-        if !is_open || (is_first && self.has_factor()) {
+        if !is_open || (if_no_factor && self.has_factor()) {
             return None;
         }
         let codes = ids(self.recovery_codes(false));
@@ -77,16 +81,21 @@ impl<'a> UserFactors<'a> {
         Some(changes)
     }
 
-    /// What goes with an authenticator; `None` if it is not there. With an unconfirmed one go the recovery codes of its
-    /// enrolment, with the last factor those that are active.
-    #[must_use]
-    pub fn remove(self, id: &AuthenticatorId) -> Option<FactorChanges> {
-        let found = self.find(id)?;
+    /// What goes with an authenticator. With an unconfirmed one go the recovery codes of its enrolment, with the last factor those
+    /// that are active.
+    ///
+    /// # Errors
+    /// Answers what the store answers if nothing is to be changed.
+    pub fn remove(self, id: &AuthenticatorId, if_no_factor: bool) -> Result<FactorChanges, Removed> {
+        if if_no_factor && self.has_factor() {
+            return Err(Removed::HasFactor);
+        }
+        let found = self.find(id).ok_or(Removed::Unknown)?;
         let has_other = self.0.iter().any(|kept| kept.id != *id && kept.is_factor());
         let keeps_codes = is_recovery(found) || (found.is_active && has_other);
         let codes = self.recovery_codes(found.is_active).filter(|_| !keeps_codes);
         let removed = ids(codes.chain([found]));
-        Some(FactorChanges { removed, confirmed: Vec::new() })
+        Ok(FactorChanges { removed, confirmed: Vec::new() })
     }
 
     fn find(self, id: &AuthenticatorId) -> Option<&'a Authenticator> {

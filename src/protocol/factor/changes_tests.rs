@@ -20,11 +20,11 @@ fn changes(removed: &[&Authenticator], confirmed: &[&Authenticator]) -> FactorCh
 fn an_enrolment_takes_the_place_of_what_waits_and_is_the_first_only_without_a_factor() {
     let (waiting, codes, factor, kept_codes) = (new(Otp), new(Codes), active(Otp), active(Codes));
     let first = Enrolment::new(new(Otp), None, true);
-    let more = Enrolment { is_first: false, ..first.clone() };
+    let more = Enrolment { if_no_factor: false, ..first.clone() };
     let rows = [waiting.clone(), codes.clone()];
     assert_eq!(UserFactors::of(&rows).enrol(&first), Ok(changes(&[&waiting, &codes], &[])));
     let rows = [waiting.clone(), factor, kept_codes.clone()];
-    assert_eq!(UserFactors::of(&rows).enrol(&first), Err(Enrolled::NotFirst));
+    assert_eq!(UserFactors::of(&rows).enrol(&first), Err(Enrolled::HasFactor));
     assert_eq!(UserFactors::of(&rows).enrol(&more), Ok(changes(&[&waiting], &[])));
     // Recovery codes alone are no factor.
     assert_eq!(UserFactors::of(&[kept_codes]).enrol(&first), Ok(changes(&[], &[])));
@@ -65,11 +65,24 @@ fn recovery_codes_go_with_the_last_factor_and_with_their_own_enrolment() {
     let (one, other, kept_codes) = (active(Otp), active(Otp), active(Codes));
     let (waiting, codes) = (new(Otp), new(Codes));
     let all = [one.clone(), other, kept_codes.clone(), waiting.clone(), codes.clone()];
-    assert_eq!(UserFactors::of(&all).remove(&one.id), Some(changes(&[&one], &[])));
-    assert_eq!(UserFactors::of(&all).remove(&waiting.id), Some(changes(&[&codes, &waiting], &[])));
-    assert_eq!(UserFactors::of(&all).remove(&kept_codes.id), Some(changes(&[&kept_codes], &[])));
-    assert_eq!(UserFactors::of(&all).remove(&codes.id), Some(changes(&[&codes], &[])));
+    assert_eq!(UserFactors::of(&all).remove(&one.id, false), Ok(changes(&[&one], &[])));
+    assert_eq!(UserFactors::of(&all).remove(&waiting.id, false), Ok(changes(&[&codes, &waiting], &[])));
+    assert_eq!(UserFactors::of(&all).remove(&kept_codes.id, false), Ok(changes(&[&kept_codes], &[])));
+    assert_eq!(UserFactors::of(&all).remove(&codes.id, false), Ok(changes(&[&codes], &[])));
     let last = [one.clone(), kept_codes.clone(), waiting, codes];
-    assert_eq!(UserFactors::of(&last).remove(&one.id), Some(changes(&[&kept_codes, &one], &[])));
-    assert_eq!(UserFactors::of(&[kept_codes]).remove(&one.id), None);
+    assert_eq!(UserFactors::of(&last).remove(&one.id, false), Ok(changes(&[&kept_codes, &one], &[])));
+    assert_eq!(UserFactors::of(&[kept_codes]).remove(&one.id, false), Err(Removed::Unknown));
+}
+
+#[test]
+fn a_password_alone_removes_nothing_of_a_user_who_has_a_factor() {
+    let (factor, waiting, codes) = (active(Otp), new(Otp), new(Codes));
+    let unknown = new(Otp);
+    let all = [factor.clone(), waiting.clone(), codes.clone()];
+    for id in [&factor.id, &waiting.id, &unknown.id] {
+        assert_eq!(UserFactors::of(&all).remove(id, true), Err(Removed::HasFactor), "whatever it is");
+    }
+    let without = [waiting.clone(), codes.clone()];
+    assert_eq!(UserFactors::of(&without).remove(&waiting.id, true), Ok(changes(&[&codes, &waiting], &[])));
+    assert_eq!(UserFactors::of(&without).remove(&unknown.id, true), Err(Removed::Unknown));
 }

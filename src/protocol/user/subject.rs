@@ -32,6 +32,7 @@ pub struct Subject {
 #[derive(Clone, Default)]
 struct Facts {
     credential_version: Option<CredentialVersion>,
+    login_name: Option<Arc<str>>,
     data: Option<Arc<dyn Any + Send + Sync>>,
 }
 
@@ -64,6 +65,15 @@ impl Subject {
     #[must_use]
     pub fn with_credential_version(mut self, version: impl Into<Arc<str>>) -> Self {
         self.facts_mut().credential_version = Some(CredentialVersion::Stated(version.into()));
+        self
+    }
+
+    /// What the user is called on a screen, such as the name that is typed at the login: an authenticator app shows it beside the
+    /// name of the application when it is enrolled (see [second factors](crate::manual::second_factor)). Say it at
+    /// [`recheck`](crate::CredentialVerifier::recheck), which an enrolment asks. Default: none, and apps show the identifier.
+    #[must_use]
+    pub fn with_login_name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.facts_mut().login_name = Some(name.into());
         self
     }
 
@@ -104,6 +114,12 @@ impl Subject {
             CredentialVersion::Stated(version) => &**version,
             CredentialVersion::OfHash(version) => version,
         })
+    }
+
+    /// What the user is called on a screen, if that was said.
+    #[must_use]
+    pub fn login_name(&self) -> Option<&str> {
+        self.facts.as_deref()?.login_name.as_deref()
     }
 
     /// Whether a login of the user with this identifier and this version of the credentials still holds for this one.

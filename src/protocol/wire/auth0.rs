@@ -12,6 +12,7 @@ pub(crate) const AUTH0: Table = table! {
     Insecure: BAD_REQUEST "invalid_request" "the request did not come over TLS";
     EarlyData: TOO_EARLY "invalid_request" "send the request again after the TLS handshake";
     MediaType: BAD_REQUEST "invalid_request" "the body must be application/json or application/x-www-form-urlencoded, in UTF-8" AcceptPost;
+    FormOrJson: BAD_REQUEST "invalid_request" "the body must be application/json or application/x-www-form-urlencoded, in UTF-8" AcceptPost;
     Coding: UNSUPPORTED_MEDIA_TYPE "invalid_request" "the body must not be compressed" AcceptEncoding;
     TooLarge: PAYLOAD_TOO_LARGE "invalid_request" "the body is too large" Close;
     Timeout: REQUEST_TIMEOUT "invalid_request" "the body did not arrive in time" Close;

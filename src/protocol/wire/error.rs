@@ -365,6 +365,11 @@ impl TokenError {
         self.with_face(Face::BearerToken)
     }
 
+    /// The body is of no format that an endpoint reads which reads JSON in each profile.
+    pub(crate) fn of_form_or_json(self) -> Self {
+        self.with_face(Face::FormOrJson)
+    }
+
     /// Something failed for good, or cannot be had now.
     pub(crate) fn of_failure(self, is_fault: bool) -> Self {
         self.with_face(if is_fault { Face::Fault } else { Face::Unavailable })

@@ -32,6 +32,8 @@ faces! {
     Insecure,
     EarlyData,
     MediaType,
+    /// The same where JSON is read in each profile.
+    FormOrJson,
     Coding,
     TooLarge,
     Timeout,

@@ -11,7 +11,6 @@ use super::charset::{Positions, breaks_lines, has_either, is_unicode_no_crlf, is
 use super::error::Reason;
 use super::fields::Fields;
 use super::texts::{Span, Texts};
-use crate::protocol::factor::parameters;
 use crate::protocol::realm;
 
 /// The most parameters one request may have.
@@ -212,10 +211,11 @@ impl Form {
         self.span(parameter).map(|span| self.texts.get(span))
     }
 
-    /// A field that an authentication method may see: no user name, no credential of a user and no client secret.
-    pub(crate) fn visible(&self, name: &str) -> Option<&str> {
+    /// A field that an authentication method may see: no user name, no credential of a user and no client secret. `hidden`: what else
+    /// proves a user here.
+    pub(crate) fn visible(&self, name: &str, hidden: &[&str]) -> Option<&str> {
         match Known::named(name) {
-            None if parameters::SECRETS.contains(&name) => None,
+            None if hidden.contains(&name) => None,
             Some(Known::Username | Known::Password | Known::ClientSecret | Known::RefreshToken) => None,
             Some(known) => self.get_on_one_line(known),
             None => self.other(name),
@@ -403,7 +403,7 @@ mod tests {
     #[test]
     fn no_parameter_that_a_trait_may_see_holds_nul_or_a_line_break() {
         let form = Form::parse(b"refresh_token=a%00b", 0).unwrap();
-        assert_eq!((form.grant_field("refresh_token"), form.visible("refresh_token")), (None, None));
+        assert_eq!((form.grant_field("refresh_token"), form.visible("refresh_token", &[])), (None, None));
         for name in ["client_assertion", "client_assertion_type", "device", "username", "client_id"] {
             for bad in ["%00", "%0D", "%0A"] {
                 let parsed = Form::parse(format!("{name}=a{bad}b").as_bytes(), 0);

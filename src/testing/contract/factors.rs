@@ -12,7 +12,7 @@ use crate::boundary::factors::store::FactorStore;
 use crate::protocol::factor::authenticator::AuthenticatorKind::{OutOfBand, RecoveryCodes as Codes};
 use crate::protocol::factor::authenticator::{
     Authenticator, AuthenticatorId, AuthenticatorKind, Channel, ENROLMENT, Enrolled, Enrolment, FactorUser,
-    MOST_AUTHENTICATORS, RecoveryCodes,
+    MOST_AUTHENTICATORS, RecoveryCodes, Removed,
 };
 use crate::protocol::secret::secrets::SecretDigest;
 
@@ -85,12 +85,12 @@ impl Scene {
     }
 
     /// Asks for an enrolment of an authenticator app with so many recovery codes; none without any.
-    pub(super) async fn enrol_by(&self, number: usize, codes: usize, is_first: bool) -> Begun {
+    pub(super) async fn enrol_by(&self, number: usize, codes: usize, if_no_factor: bool) -> Begun {
         let new = authenticator(AuthenticatorKind::Otp, self.start);
         let (id, codes): (_, Vec<_>) = (new.id.clone(), (0..codes).map(|_| new_digest()).collect());
         let recovery = RecoveryCodes::new(authenticator(Codes, self.start), codes.clone());
         let recovery = Some(recovery).filter(|_| !codes.is_empty());
-        let enrolment = Enrolment::new(new, recovery, is_first);
+        let enrolment = Enrolment::new(new, recovery, if_no_factor);
         let answer = answer(self.store(number).enrol(self.user(), enrolment, self.start).await);
         Begun { id, codes, answer }
     }
@@ -101,8 +101,8 @@ impl Scene {
         begun
     }
 
-    pub(super) async fn confirm_by(&self, number: usize, id: &AuthenticatorId, is_first: bool) -> bool {
-        answer(self.store(number).confirm(self.user(), id, is_first, self.start).await)
+    pub(super) async fn confirm_by(&self, number: usize, id: &AuthenticatorId, if_no_factor: bool) -> bool {
+        answer(self.store(number).confirm(self.user(), id, if_no_factor, self.start).await)
     }
 
     /// A user's active authenticator.
@@ -112,8 +112,8 @@ impl Scene {
         begun
     }
 
-    pub(super) async fn remove_by(&self, number: usize, id: &AuthenticatorId) -> bool {
-        answer(self.store(number).remove(self.user(), id).await)
+    pub(super) async fn remove_by(&self, number: usize, id: &AuthenticatorId, if_no_factor: bool) -> Removed {
+        answer(self.store(number).remove(self.user(), id, if_no_factor).await)
     }
 
     pub(super) async fn spend_by(&self, number: usize, id: &AuthenticatorId, step: u64) -> bool {
@@ -196,7 +196,7 @@ pub(super) async fn enrolments(scene: Scene) {
     let before = scene.ids().await;
     let waiting = scene.begin(0).await;
     let promise = "with an active factor no enrolment is the first, and nothing changes";
-    must_be(scene.enrol_by(0, 2, true).await.answer, Enrolled::NotFirst, promise);
+    must_be(scene.enrol_by(0, 2, true).await.answer, Enrolled::HasFactor, promise);
     let with_waiting: Vec<_> = before.iter().cloned().chain([waiting.id.clone()]).collect();
     must_be(scene.ids().await, with_waiting, promise);
     must(!scene.confirm_by(0, &waiting.id, true).await, "with an active factor no `confirm` is the first");
@@ -263,25 +263,33 @@ pub(super) async fn bound(scene: Scene) {
 pub(super) async fn removals(scene: Scene) {
     let (first, second, waiting) = (scene.active(3).await, scene.active(0).await, scene.begin(0).await);
     let unknown = authenticator(AuthenticatorKind::Otp, scene.start).id;
-    must(!scene.remove_by(0, &unknown).await, "`remove` is false for what is not there");
-    must(scene.remove_by(0, &first.id).await, "`remove` is true for what is there");
-    must(!scene.remove_by(1, &first.id).await, "`remove` is true once for each authenticator");
+    let promise = "with an active factor a password alone removes nothing";
+    for id in [&first.id, &waiting.id, &unknown] {
+        must_be(scene.remove_by(0, id, true).await, Removed::HasFactor, promise);
+    }
+    for id in [&first.id, &waiting.id] {
+        must(scene.ids().await.contains(id), promise);
+    }
+    must_be(scene.remove_by(0, &unknown, false).await, Removed::Unknown, "`remove` is unknown for what is not there");
+    must_be(scene.remove_by(0, &first.id, false).await, Removed::Gone, "`remove` is gone for what is there");
+    let promise = "`remove` is gone once for each authenticator";
+    must_be(scene.remove_by(1, &first.id, false).await, Removed::Unknown, promise);
     must(!scene.ids().await.contains(&first.id), "what was removed is not listed");
     must(!scene.spend_by(0, &first.id, 1).await, "no step of what was removed is spent");
     scene.must_count(&first.codes, true, "recovery codes count as long as there is an active factor").await;
-    must(scene.remove_by(1, &second.id).await, "`remove` is true for what is there");
+    must_be(scene.remove_by(1, &second.id, false).await, Removed::Gone, "`remove` is gone for what is there");
     scene.must_count(&first.codes, false, "the recovery codes go with the last active factor").await;
     must_be(scene.ids().await, vec![waiting.id.clone()], "what waits outlives the last active factor");
     must(scene.confirm_by(0, &waiting.id, true).await, "after the last factor was removed another is the first");
 
     let other = scene.another();
     let begun = other.begin(2).await;
-    must(other.remove_by(0, &begun.id).await, "`remove` is true for what waits");
+    must_be(other.remove_by(0, &begun.id, true).await, Removed::Gone, "without a factor a password removes what waits");
     must(other.list().await.is_empty(), "the recovery codes of an enrolment go with it");
     let factor = other.active(2).await;
     let listed = other.ids().await.into_iter().find(|id| *id != factor.id);
     let Some(codes) = listed else { return must(false, "the recovery codes of an enrolment are listed") };
-    must(other.remove_by(1, &codes).await, "`remove` is true for recovery codes");
+    must_be(other.remove_by(1, &codes, false).await, Removed::Gone, "`remove` is gone for recovery codes");
     other.must_count(&factor.codes, false, "no recovery code counts after they were removed").await;
     must_be(other.ids().await, vec![factor.id.clone()], "recovery codes alone can be removed");
     let second = other.active(1).await;
@@ -347,7 +355,7 @@ pub(super) async fn users(scene: Scene) {
     }
     for (user, own) in &living {
         for (_, theirs) in living.iter().filter(|(_, theirs)| theirs.id != own.id) {
-            must(!user.remove_by(0, &theirs.id).await, promise);
+            must_be(user.remove_by(0, &theirs.id, false).await, Removed::Unknown, promise);
         }
     }
     while let Some((user, begun)) = living.pop() {

@@ -3,7 +3,7 @@
 
 use super::factors::{Begun, Scene};
 use super::promise::{Call, ROUNDS, answer, give_up, must, must_be, new_digest, together};
-use crate::protocol::factor::authenticator::Enrolled;
+use crate::protocol::factor::authenticator::{Enrolled, Removed};
 use crate::protocol::secret::secrets::SecretDigest;
 
 /// How many equal steps are spent at the same time.
@@ -115,6 +115,23 @@ pub(super) async fn confirm_while_enrolled(scene: Scene) {
     }
 }
 
+/// A stranger with the password removes what the owner confirms: with the factor active it is too late.
+pub(super) async fn confirm_while_removed(scene: Scene) {
+    for _ in 0..ROUNDS {
+        let user = scene.another();
+        let begun = user.begin(1).await;
+        let (owner, stranger, id, same) = (user.clone(), user.clone(), begun.id.clone(), begun.id.clone());
+        let calls: [Call<bool>; 2] = [
+            Box::pin(async move { owner.confirm_by(0, &id, true).await }),
+            Box::pin(async move { stranger.remove_by(1, &same, true).await == Removed::Gone }),
+        ];
+        let promise = "of a first `confirm` and a removal by a password alone exactly one is done";
+        let [confirmed, removed] = together(calls).await[..] else { return must(false, promise) };
+        must_be(usize::from(confirmed) + usize::from(removed), 1, promise);
+        must_be(user.list().await.len(), if confirmed { 2 } else { 0 }, promise);
+    }
+}
+
 /// The last two factors are removed at the same time: recovery codes are not left behind.
 pub(super) async fn removals(scene: Scene) {
     for _ in 0..ROUNDS {
@@ -123,9 +140,9 @@ pub(super) async fn removals(scene: Scene) {
         let calls =
             [&one.id, &one.id, &other.id, &other.id].into_iter().enumerate().map(|(number, id)| -> Call<bool> {
                 let (user, id) = (user.clone(), id.clone());
-                Box::pin(async move { user.remove_by(number, &id).await })
+                Box::pin(async move { user.remove_by(number, &id, false).await == Removed::Gone })
             });
-        must_be(winners(calls).await, 2, "of parallel calls of `remove` for one authenticator exactly one is true");
+        must_be(winners(calls).await, 2, "of parallel calls of `remove` for one authenticator exactly one is gone");
         must(user.list().await.is_empty(), "the recovery codes go with the last active factor");
         user.must_count(&one.codes, false, "the recovery codes go with the last active factor").await;
     }
@@ -155,7 +172,7 @@ pub(super) async fn lost_answers(scene: Scene) {
         let promise = "a recovery code counts once, and has one successor, though an earlier swap was given up";
         must(!user.counts(old).await, promise);
         must_be((user.counts(&new).await, user.counts(&next).await), (!is_next, is_next), promise);
-        give_up(user.remove_by(0, &begun.id), polls).await;
+        give_up(user.remove_by(0, &begun.id, false), polls).await;
         must(
             [0, 2].contains(&user.list().await.len()),
             "what was removed by a call that was given up is whole, or gone",

@@ -7,7 +7,12 @@ pub(super) async fn in_turn<S: OneTimeValues>(store: S) {
     let until = later(present(), 600_000);
     let values: Vec<_> = (0..100).map(|_| new_digest()).collect();
     for value in &values {
+        must(
+            !answer(store.is_spent(value).await),
+            "`is_spent` is false for a value that is unspent, and spends it not",
+        );
         must(answer(store.consume(value, until).await), "`consume` is true for a value that is unspent");
+        must(answer(store.is_spent(value).await), "`is_spent` is true for a value that is spent");
     }
     for until in [until, later(until, 1), later(until, 600_000)] {
         for value in &values {
@@ -30,6 +35,7 @@ pub(super) async fn parallel<S: OneTimeValues>(handles: [S; 2]) {
         must(answer(handles.get(0).consume(&other, until).await), "`consume` spends no other value");
         for handle in 0..2 {
             let promise = "a value that is spent stays so until it expires, over any handle";
+            must(answer(handles.get(handle).is_spent(&value).await), promise);
             must(!answer(handles.get(handle).consume(&value, until).await), promise);
         }
     }

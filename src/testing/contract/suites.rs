@@ -144,6 +144,7 @@ pub async fn factor_store<S: FactorStore>(make: impl AsyncFn() -> [S; 2]) {
     super::factors_races::enrolments(scene().await).await;
     super::factors_races::confirmations(scene().await).await;
     super::factors_races::confirm_while_enrolled(scene().await).await;
+    super::factors_races::confirm_while_removed(scene().await).await;
     super::factors_races::removals(scene().await).await;
     super::factors_races::lost_answers(scene().await).await;
 }

@@ -9,7 +9,7 @@ use tokio::task::yield_now;
 use tower_password_grant::BackendError;
 use tower_password_grant::mfa::FactorUser;
 use tower_password_grant::store::{
-    Authenticator, AuthenticatorId, Enrolled, Enrolment, FactorStore, MemoryFactors, SecretDigest,
+    Authenticator, AuthenticatorId, Enrolled, Enrolment, FactorStore, MemoryFactors, Removed, SecretDigest,
 };
 use tower_password_grant::testing::contract;
 
@@ -26,6 +26,8 @@ enum Fault {
     ConfirmsBesideAFactor,
     ConfirmsTwice,
     ConfirmsWhatIsOver,
+    RemovesBesideAFactor,
+    RemovesWhatItSawAlone,
     RemovesTwice,
     KeepsTheRemoved,
     KeepsAll,
@@ -51,8 +53,10 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::ConfirmsBesideAFactor, "with an active factor no `confirm` is the first"),
     (Fault::ConfirmsTwice, "`confirm` is true once for each authenticator"),
     (Fault::ConfirmsWhatIsOver, "`confirm` is false for what is over"),
-    (Fault::RemovesTwice, "`remove` is false for what is not there"),
-    (Fault::KeepsTheRemoved, "`remove` is true once for each authenticator"),
+    (Fault::RemovesBesideAFactor, "with an active factor a password alone removes nothing"),
+    (Fault::RemovesWhatItSawAlone, "of a first `confirm` and a removal by a password alone exactly one is done"),
+    (Fault::RemovesTwice, "`remove` is unknown for what is not there"),
+    (Fault::KeepsTheRemoved, "`remove` is gone once for each authenticator"),
     (Fault::KeepsAll, "nothing is listed after `remove_all`"),
     (Fault::SpendsAnyStep, "`spend_step` is true for a step that is later than all before, and for no other"),
     (Fault::SpendsWhatIsNotThere, "no step of what was removed is spent"),
@@ -133,7 +137,7 @@ impl FactorStore for Broken {
     ) -> Result<Enrolled, BackendError> {
         match self.fault {
             Fault::DropsCodes => enrolment.recovery.iter_mut().for_each(|codes| codes.digests.clear()),
-            Fault::EnrolsBesideAFactor => enrolment.is_first = false,
+            Fault::EnrolsBesideAFactor => enrolment.if_no_factor = false,
             _ => {}
         }
         self.inner.enrol(self.owner(user).user(), enrolment, now).await
@@ -143,26 +147,40 @@ impl FactorStore for Broken {
         &self,
         user: FactorUser<'_>,
         id: &AuthenticatorId,
-        is_first: bool,
+        if_no_factor: bool,
         now: SystemTime,
     ) -> Result<bool, BackendError> {
-        let is_first = is_first && self.fault != Fault::ConfirmsBesideAFactor;
+        let if_no_factor = if_no_factor && self.fault != Fault::ConfirmsBesideAFactor;
         let now = self.time(now, Fault::ConfirmsWhatIsOver);
-        let confirmed = self.inner.confirm(self.owner(user).user(), id, is_first, now).await?;
+        let confirmed = self.inner.confirm(self.owner(user).user(), id, if_no_factor, now).await?;
         let listed = self.inner.list(self.owner(user).user(), now).await?;
         let is_active = listed.iter().any(|kept| kept.id == *id && kept.is_active);
         Ok(confirmed || (self.fault == Fault::ConfirmsTwice && is_active))
     }
 
-    async fn remove(&self, user: FactorUser<'_>, id: &AuthenticatorId) -> Result<bool, BackendError> {
+    async fn remove(
+        &self,
+        user: FactorUser<'_>,
+        id: &AuthenticatorId,
+        if_no_factor: bool,
+    ) -> Result<Removed, BackendError> {
         let owner = self.owner(user);
+        let listed = self.inner.list(owner.user(), SystemTime::now()).await?;
         match self.fault {
-            Fault::KeepsTheRemoved => {
-                let listed = self.inner.list(owner.user(), SystemTime::now()).await?;
-                Ok(listed.iter().any(|kept| kept.id == *id))
+            Fault::KeepsTheRemoved if !if_no_factor => {
+                let is_there = listed.iter().any(|kept| kept.id == *id);
+                Ok(if is_there { Removed::Gone } else { Removed::Unknown })
             }
-            Fault::RemovesTwice => self.inner.remove(owner.user(), id).await.map(|_| true),
-            _ => self.inner.remove(owner.user(), id).await,
+            Fault::RemovesTwice => self.inner.remove(owner.user(), id, if_no_factor).await.map(|_| Removed::Gone),
+            Fault::RemovesBesideAFactor => self.inner.remove(owner.user(), id, false).await,
+            Fault::RemovesWhatItSawAlone if if_no_factor && listed.iter().any(Authenticator::is_factor) => {
+                Ok(Removed::HasFactor)
+            }
+            Fault::RemovesWhatItSawAlone => {
+                yield_now().await;
+                self.inner.remove(owner.user(), id, false).await
+            }
+            _ => self.inner.remove(owner.user(), id, if_no_factor).await,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Mutex;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use tokio::task::yield_now;
@@ -211,6 +211,8 @@ enum Spending {
     GetsAndThenSets,
     UntilAnotherEnd,
     AllAtOnce,
+    UnseenByALook,
+    ByALook,
 }
 
 struct BrokenValues {
@@ -238,6 +240,16 @@ impl OneTimeValues for BrokenValues {
                 let is_new = spent().len() < 100;
                 is_new && spent().insert((key.0, SystemTime::UNIX_EPOCH))
             }
+            Spending::UnseenByALook | Spending::ByALook => self.inner.consume(value, expires).await?,
+        })
+    }
+
+    async fn is_spent(&self, value: &SecretDigest) -> Result<bool, BackendError> {
+        let is_kept = self.spent.lock().unwrap().iter().any(|(kept, _)| kept == value.as_bytes());
+        Ok(match self.spending {
+            Spending::UnseenByALook => false,
+            Spending::ByALook => !self.inner.consume(value, SystemTime::now() + Duration::from_secs(600)).await?,
+            _ => is_kept || self.inner.is_spent(value).await?,
         })
     }
 }
@@ -250,6 +262,8 @@ fn each_broken_store_of_one_time_values_is_told_which_promise_it_breaks() {
         (Spending::GetsAndThenSets, "of parallel calls of `consume` for one value exactly one is true"),
         (Spending::UntilAnotherEnd, "a value that is spent stays so until it expires"),
         (Spending::AllAtOnce, "`consume` spends no other value"),
+        (Spending::UnseenByALook, "`is_spent` is true for a value that is spent"),
+        (Spending::ByALook, "`consume` is true for a value that is unspent"),
     ] {
         let values = || BrokenValues { spending, inner: MemoryOneTimeValues::new(), spent: Mutex::default() };
         let make = async || contract::two_handles(values());

@@ -221,3 +221,34 @@ async fn the_end_of_an_enrolment_has_an_event_before_that_of_its_login_and_no_la
     bed.redeem_otp(open["mfa_token"].as_str().unwrap(), &bed.code(&secret)).await.assert_ok();
     assert_eq!(last(2), ["issued app user-alice", "refused app factor_required"]);
 }
+
+#[tokio::test]
+async fn an_app_shows_the_name_that_the_verifier_gives_its_user() {
+    let bed = FactorBed::new();
+    let (_, json) = bed.enrol_app(&bed.manager("pat").await).await;
+    let uri = json["barcode_uri"].as_str().unwrap();
+    assert!(uri.starts_with("otpauth://totp/Example%20Bank:pat%40example.com?"), "{uri}");
+}
+
+#[tokio::test]
+async fn an_enrolment_that_begins_anew_sends_no_more_messages_than_one_that_waits() {
+    let bed = FactorBed::new();
+    let bearer = bed.manager("alice").await;
+    let email = |address: &str| json!({ "authenticator_types": ["oob"], "oob_channels": ["email"], "email": address });
+    let push = json!({ "authenticator_types": ["oob"], "oob_channels": ["auth0"] });
+    assert_eq!(bed.associate(&bearer, &sms("+15555550199")).await.status, 200);
+    let again = bed.associate(&bearer, &sms("+15555550199")).await;
+    assert_eq!((again.status.as_u16(), &again.json()["error"]), (429, &json!("too_many_attempts")), "{again:?}");
+    assert_eq!(bed.last_event(), "refused app delivery_throttled");
+    // What was typed wrong is typed again at once, and goes elsewhere.
+    assert_eq!(bed.associate(&bearer, &sms("+15555550188")).await.status, 200);
+    assert_eq!(bed.associate(&bearer, &email("pat@example.com")).await.status, 200);
+    assert_eq!(bed.associate(&bearer, &email("Pat@Example.com")).await.status, 429);
+    assert_eq!(bed.associate(&bearer, &push).await.status, 200);
+    assert_eq!(bed.associate(&bearer, &push).await.status, 429);
+    // Another user's messages are counted apart.
+    assert_eq!(bed.associate(&bed.manager("bob").await, &sms("+15555550199")).await.status, 200);
+    bed.clock.advance(Duration::from_secs(30));
+    assert_eq!(bed.associate(&bearer, &sms("+15555550199")).await.status, 200);
+    assert_eq!(bed.outbox.all().len(), 6);
+}

@@ -9,6 +9,7 @@ use tower_password_grant::bearer::AccessTokenVerifier as _;
 use tower_password_grant::jwt::{JwtIssuer, KeySet, SigningAlgorithm, SigningKey};
 use tower_password_grant::mfa::When;
 use tower_password_grant::mount::{Metadata, Profile};
+use tower_password_grant::rules::{Ruling, rule_at_once_fn};
 use tower_password_grant::store::{AccessTokenRecord, AccessTokenStore as _, MemoryAccessTokens};
 use tower_password_grant::token::{Claims, Token};
 use tower_password_grant::{
@@ -19,17 +20,41 @@ use crate::support::ManualClock;
 use crate::support::factors::{self, AUDIENCE, FactorBed, ISSUER, Outbox, People, clients};
 
 const SCOPES: &str = "enroll+read:authenticators+remove:authenticators";
+const GRANTED: &str = "enroll read:authenticators remove:authenticators";
 
 #[tokio::test]
 async fn each_client_that_may_finish_a_factor_asks_for_it_in_each_profile() {
     for profile in [Profile::Rfc6749, Profile::Auth0] {
         let bed = FactorBed::of(profile);
-        let json = bed.login("alice", &format!("audience={AUDIENCE}&scope={SCOPES}+read")).await.assert_ok();
+        let json = bed.login("alice", &format!("audience={AUDIENCE}&scope={SCOPES}")).await.assert_ok();
         let bearer = json["access_token"].as_str().unwrap();
         assert_eq!(bed.list(bearer).await.status, 200, "{profile:?}");
         // What was granted is what was asked for, in an order of its own.
-        assert_eq!(json["scope"], "enroll read read:authenticators remove:authenticators");
+        assert_eq!(json.get("scope").unwrap_or(&json!(GRANTED)), GRANTED);
     }
+}
+
+#[tokio::test]
+async fn no_scope_of_another_api_stands_in_a_token_for_it() {
+    let with_own = format!("audience={AUDIENCE}&scope={SCOPES}+read");
+    let bed = FactorBed::new();
+    bed.login("alice", &with_own).await.assert_error(400, "invalid_scope");
+    // The default of the client is none of these scopes, so a login says what it is for.
+    bed.login("alice", &format!("audience={AUDIENCE}")).await.assert_error(400, "invalid_scope");
+
+    // Auth0 leaves out what it does not know.
+    let bed = FactorBed::of(Profile::Auth0);
+    let json = bed.login("alice", &with_own).await.assert_ok();
+    assert_eq!(json["scope"], GRANTED);
+    let json = bed.login("alice", &format!("audience={AUDIENCE}&scope=openid+enroll")).await.assert_ok();
+    assert_eq!(json.get("scope").unwrap_or(&json!("enroll openid")), "enroll openid");
+
+    // No login rule adds one.
+    let adds = rule_at_once_fn("adds", |_| Ok(Ruling::proceed().add_scope("transfer")));
+    let bed = FactorBed::with(|factors| factors, |builder| builder.rule(adds));
+    let json = bed.login("alice", &format!("audience={AUDIENCE}&scope=enroll")).await.assert_ok();
+    assert_eq!(json.get("scope").unwrap_or(&json!("enroll")), "enroll");
+    assert_eq!(bed.login("alice", "scope=read").await.assert_ok()["scope"], "read transfer");
 }
 
 #[tokio::test]
@@ -62,7 +87,7 @@ async fn no_refresh_prolongs_the_right_to_manage_factors() {
         let offered = clients().into_iter().map(|client| client.to_builder().scopes(offline).build().unwrap());
         let offered = StaticClients::new(offered).unwrap();
         let bed = FactorBed::with(|factors| factors, |builder| builder.profile(profile).clients(offered));
-        let login = format!("audience={AUDIENCE}&scope={SCOPES}+read{more}");
+        let login = format!("audience={AUDIENCE}&scope={SCOPES}{more}");
         let json = bed.login("alice", &login).await.assert_ok();
         assert_eq!(json.get("refresh_token"), None, "{profile:?}");
         // Nor does the login that a code finished.

@@ -14,7 +14,7 @@ use tower_password_grant::mfa::{Channel, CodeDelivery, Delivery, DeliveryStatus,
 use tower_password_grant::mount::{Metadata, RequestLimits};
 use tower_password_grant::store::{
     Authenticator, AuthenticatorId, Enrolled, Enrolment, FactorStore, MemoryAccessTokens, MemoryFactors,
-    MemoryRefreshTokens, OneTimeValues, SecretDigest,
+    MemoryRefreshTokens, OneTimeValues, Removed, SecretDigest,
 };
 use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::user::SecretKeys;
@@ -35,6 +35,7 @@ pub enum Call {
     Remove,
     SpendStep,
     Swap,
+    Look,
     Consume,
     Deliver,
     Status,
@@ -43,13 +44,14 @@ pub enum Call {
 
 impl Call {
     /// In their order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::List,
         Self::Enrol,
         Self::Confirm,
         Self::Remove,
         Self::SpendStep,
         Self::Swap,
+        Self::Look,
         Self::Consume,
         Self::Deliver,
         Self::Status,
@@ -62,7 +64,7 @@ impl Call {
 pub struct Parts {
     store: Arc<MemoryFactors>,
     outbox: Outbox,
-    switches: Arc<[Switch; 10]>,
+    switches: Arc<[Switch; 11]>,
 }
 
 impl Parts {
@@ -96,16 +98,21 @@ impl FactorStore for Parts {
         &self,
         user: FactorUser<'_>,
         id: &AuthenticatorId,
-        is_first: bool,
+        if_no_factor: bool,
         now: SystemTime,
     ) -> Result<bool, BackendError> {
         self.pass(Call::Confirm).await?;
-        self.store.confirm(user, id, is_first, now).await
+        self.store.confirm(user, id, if_no_factor, now).await
     }
 
-    async fn remove(&self, user: FactorUser<'_>, id: &AuthenticatorId) -> Result<bool, BackendError> {
+    async fn remove(
+        &self,
+        user: FactorUser<'_>,
+        id: &AuthenticatorId,
+        if_no_factor: bool,
+    ) -> Result<Removed, BackendError> {
         self.pass(Call::Remove).await?;
-        self.store.remove(user, id).await
+        self.store.remove(user, id, if_no_factor).await
     }
 
     async fn remove_all(&self, user: FactorUser<'_>) -> Result<(), BackendError> {
@@ -133,6 +140,11 @@ impl OneTimeValues for Parts {
     async fn consume(&self, value: &SecretDigest, expires: SystemTime) -> Result<bool, BackendError> {
         self.pass(Call::Consume).await?;
         self.store.consume(value, expires).await
+    }
+
+    async fn is_spent(&self, value: &SecretDigest) -> Result<bool, BackendError> {
+        self.pass(Call::Look).await?;
+        self.store.is_spent(value).await
     }
 
     fn follow_clock(&self, clock: &SharedClock) -> bool {

@@ -60,7 +60,7 @@ impl Scene {
             Login | Refresh | List => &[Call::List],
             Otp => &[Call::List, Call::SpendStep, Call::Consume],
             FirstOtp => &[Call::List, Call::SpendStep, Call::Consume, Call::Confirm],
-            Recovery => &[Call::Swap, Call::Consume],
+            Recovery => &[Call::Look, Call::Swap, Call::Consume],
             Typed => &[Call::List, Call::Consume],
             Polled => &[Call::Consume, Call::List, Call::Status],
             Challenge => &[Call::List, Call::Deliver],
@@ -76,7 +76,8 @@ impl Scene {
         match self {
             Login => Some("account"),
             Otp | FirstOtp | Typed => Some("factor"),
-            Recovery => Some("recovery code"),
+            // What is spent already is seen before it.
+            Recovery => (call != Call::Look).then_some("recovery code"),
             // The turn comes before the charge.
             Polled => (call != Call::Consume).then_some("address"),
             _ => None,

@@ -233,7 +233,12 @@ async fn the_events_of_a_code_name_its_user_to_the_operator() {
     bed.redeem_otp(&token, &bed.code(&secret)).await.assert_ok();
     assert_eq!(last(), ("issued".to_owned(), alice.clone()));
     bed.redeem_otp(&token, "000000").await.assert_error(400, "invalid_grant");
-    assert_eq!(last().1, alice);
+    assert_eq!(last().1, alice.clone());
+    let token = open(&bed.login("alice", "").await);
+    let unknown = json!({ "client_id": "app", "mfa_token": token, "authenticator_id": "none" }).to_string();
+    let answer = bed.send(request(Method::POST, "/mfa/challenge", &[JSON], &unknown)).await;
+    answer.assert_error(400, "invalid_authenticator");
+    assert_eq!(last(), ("unknown_authenticator".to_owned(), alice));
     // What is sealed by nobody is of nobody.
     bed.redeem_otp("made-up", "000000").await.assert_error(400, "invalid_grant");
     assert_eq!(last().1, None);

@@ -65,6 +65,8 @@ impl People {
             return Denial::Disabled.into();
         }
         let subject = Subject::new(format!("user-{name}")).with_credential_version(person.changes.to_string());
+        // One of them has another name on the screen.
+        let subject = if name == "pat" { subject.with_login_name("pat@example.com") } else { subject };
         let verdict = Verdict::from(subject);
         let shown = AuthenticationMethods::NONE.with(AuthenticationMethod::Otp);
         if person.shows_factor { verdict.with_methods(shown) } else { verdict }
