@@ -16,7 +16,7 @@ use tower_password_grant::mount::Metadata;
 use tower_password_grant::sqlite::{SqliteLimiter, SqliteStore};
 use tower_password_grant::store::{
     Authenticator, AuthenticatorId, Enrolled, Enrolment, FactorStore, FamilyId, NewFamily, OneTimeValues,
-    RefreshTokenStore, Rotation, SecretDigest, StoreIdentity, StoredFamily,
+    RefreshTokenStore, Removed, Rotation, SecretDigest, StoreIdentity, StoredFamily,
 };
 use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::user::{Recheck, SecretKeys};
@@ -176,6 +176,10 @@ impl OneTimeValues for Trapped {
     async fn consume(&self, value: &SecretDigest, expires: SystemTime) -> Result<bool, BackendError> {
         self.around([At::BeforeConsume, At::AfterConsume], self.store.consume(value, expires)).await
     }
+
+    async fn is_spent(&self, value: &SecretDigest) -> Result<bool, BackendError> {
+        self.store.is_spent(value).await
+    }
 }
 
 #[async_trait]
@@ -197,14 +201,20 @@ impl FactorStore for Trapped {
         &self,
         user: FactorUser<'_>,
         id: &AuthenticatorId,
-        is_first: bool,
+        if_no_factor: bool,
         now: SystemTime,
     ) -> Result<bool, BackendError> {
-        self.around([At::BeforeConfirm, At::AfterConfirm], self.store.confirm(user, id, is_first, now)).await
+        self.around([At::BeforeConfirm, At::AfterConfirm], self.store.confirm(user, id, if_no_factor, now)).await
     }
 
-    async fn remove(&self, user: FactorUser<'_>, id: &AuthenticatorId) -> Result<bool, BackendError> {
-        self.around([At::BeforeRemove, At::AfterRemove], FactorStore::remove(&self.store, user, id)).await
+    async fn remove(
+        &self,
+        user: FactorUser<'_>,
+        id: &AuthenticatorId,
+        if_no_factor: bool,
+    ) -> Result<Removed, BackendError> {
+        let removing = FactorStore::remove(&self.store, user, id, if_no_factor);
+        self.around([At::BeforeRemove, At::AfterRemove], removing).await
     }
 
     async fn remove_all(&self, user: FactorUser<'_>) -> Result<(), BackendError> {

@@ -409,7 +409,6 @@ impl ScopeLimits {
 mod tests {
     use super::*;
     use crate::protocol::client::builder::ClientBuilder;
-    use crate::protocol::client::sunset::Sunset;
 
     #[test]
     fn a_login_goes_on_only_for_a_client_that_may_refresh_and_may_still_begin_it() {

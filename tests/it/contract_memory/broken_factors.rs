@@ -171,7 +171,10 @@ impl FactorStore for Broken {
                 let is_there = listed.iter().any(|kept| kept.id == *id);
                 Ok(if is_there { Removed::Gone } else { Removed::Unknown })
             }
-            Fault::RemovesTwice => self.inner.remove(owner.user(), id, if_no_factor).await.map(|_| Removed::Gone),
+            Fault::RemovesTwice => match self.inner.remove(owner.user(), id, if_no_factor).await? {
+                Removed::Unknown => Ok(Removed::Gone),
+                answer => Ok(answer),
+            },
             Fault::RemovesBesideAFactor => self.inner.remove(owner.user(), id, false).await,
             Fault::RemovesWhatItSawAlone if if_no_factor && listed.iter().any(Authenticator::is_factor) => {
                 Ok(Removed::HasFactor)

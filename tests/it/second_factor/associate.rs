@@ -192,6 +192,7 @@ async fn deliveries_have_budgets_before_anything_is_sent() {
     let bearer = bed.manager("alice").await;
     for _ in 0..5 {
         assert_eq!(bed.associate(&bearer, &sms("+15555550199")).await.status, 200);
+        bed.clock.advance(Duration::from_secs(30));
     }
     let answer = bed.associate(&bearer, &sms("+15555550199")).await;
     assert_eq!((answer.status.as_u16(), answer.json()["error"].clone()), (429, json!("too_many_attempts")));

@@ -104,7 +104,7 @@ async fn the_token_of_a_login_that_has_ended_lists_and_enrols_nothing() {
     bed.store.remove_all(FactorUser::new(None, "user-alice")).await.unwrap();
     for answer in [bed.list(&token).await, bed.associate(&token, &json!({ "authenticator_types": ["otp"] })).await] {
         assert_eq!((answer.status.as_u16(), &answer.json()["error"]), (401, &json!("expired_token")), "{answer:?}");
-        assert_eq!(bed.last_event(), "refused app bearer_expired");
+        assert_eq!(bed.last_event(), "refused - bearer_expired");
     }
     assert!(bed.outbox.all().is_empty());
 }
