@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::{Future, pending};
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -36,21 +37,24 @@ impl<'a, T> MaybeFuture<'a, T> {
 }
 
 impl<'a, T: Send + Unpin + 'a> MaybeFuture<'a, T> {
-    /// The same answer with a change: at once and in its place, if it is known already.
+    /// Changes the answer: at once and in its place, if it is known already.
     #[inline]
-    pub(crate) fn changed(mut self, change: impl FnOnce(&mut T) + Send + 'a) -> Self {
+    pub(crate) fn change(&mut self, change: impl FnOnce(&mut T) + Send + 'a) {
         match &mut self.0 {
-            State::Ready(None) => self,
-            State::Ready(Some(answer)) => {
-                change(answer);
-                self
-            }
-            State::Pending(_) => Self::new(async move {
-                let mut answer = self.await;
-                change(&mut answer);
-                answer
-            }),
+            State::Ready(None) => {}
+            State::Ready(Some(answer)) => change(answer),
+            State::Pending(_) => self.change_later(change),
         }
+    }
+
+    #[cold]
+    fn change_later(&mut self, change: impl FnOnce(&mut T) + Send + 'a) {
+        let asked = mem::replace(&mut self.0, State::Ready(None));
+        *self = Self::new(async move {
+            let mut answer = Self(asked).await;
+            change(&mut answer);
+            answer
+        });
     }
 }
 

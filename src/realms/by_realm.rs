@@ -115,19 +115,11 @@ impl CredentialVerifier for Realms {
     }
 
     fn verify_at_once(&self, attempt: Attempt) -> MaybeFuture<'_, Result<Verdict, BackendError>> {
-        let directory = match self.of(attempt.realm()) {
-            Ok(directory) => directory,
-            Err(error) => return MaybeFuture::ready(Err(error)),
-        };
-        let deciding = directory.verifier.verify_at_once(attempt);
-        if self.keeps_subject_ids {
-            return deciding;
+        match self.of(attempt.realm()) {
+            Ok(directory) if self.keeps_subject_ids => directory.verifier.verify_at_once(attempt),
+            Ok(directory) => directory.decide(attempt),
+            Err(error) => MaybeFuture::ready(Err(error)),
         }
-        deciding.changed(|answer| {
-            if let Ok(verdict) = answer {
-                directory.lead(verdict);
-            }
-        })
     }
 
     fn account_key<'a>(
@@ -175,6 +167,18 @@ impl CredentialVerifier for Realms {
 }
 
 impl Directory {
+    /// Has its verifier decide, and makes the subject that of all realms.
+    // By itself, the answer is written where the caller wants it, and changed in that place.
+    fn decide(&self, attempt: Attempt) -> MaybeFuture<'_, Result<Verdict, BackendError>> {
+        let mut deciding = self.verifier.verify_at_once(attempt);
+        deciding.change(|answer| {
+            if let Ok(verdict) = answer {
+                self.lead(verdict);
+            }
+        });
+        deciding
+    }
+
     /// Makes a subject of the directory, if one is granted, that of all realms.
     #[inline]
     fn lead(&self, verdict: &mut Verdict) {

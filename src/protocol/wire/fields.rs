@@ -21,13 +21,22 @@ impl Fields {
     pub(crate) fn push(&mut self, field: Field) {
         match self {
             Self::None => *self = Self::One(field),
+            _ => self.push_more(field),
+        }
+    }
+
+    #[inline(never)]
+    fn push_more(&mut self, field: Field) {
+        match self {
+            Self::None => *self = Self::One(field),
             Self::One(first) => *self = Self::Many(vec![*first, field]),
             Self::Many(fields) => fields.push(field),
         }
     }
 
     /// Takes the others out.
-    #[inline]
+    // Within its callers, which give a constant name, that is compared without a call.
+    #[inline(always)]
     pub(crate) fn retain(&mut self, keeps: impl Fn(&Field) -> bool) {
         match self {
             Self::None => {}
