@@ -44,17 +44,19 @@ impl SealingKey {
     }
 
     /// What is authenticated together with a value, and not in it.
-    fn associated(&self, kind: SealedKind, context: &[&str]) -> Vec<u8> {
-        let texts: usize = context.iter().map(|text| text.len().saturating_add(8)).sum();
-        let mut data = Vec::with_capacity(texts.saturating_add(HEADER + 1));
+    fn associate(&self, kind: SealedKind, context: &[&str], data: &mut Vec<u8>) {
         data.extend_from_slice(&self.header);
         data.push(number(kind));
         for text in context {
             data.extend_from_slice(&(text.len() as u64).to_be_bytes());
             data.extend_from_slice(text.as_bytes());
         }
-        data
     }
+}
+
+/// The length of what is authenticated together with a value.
+fn associated_length(context: &[&str]) -> usize {
+    context.iter().fold(HEADER + 1, |sum, text| sum.saturating_add(text.len()).saturating_add(8))
 }
 
 /// The number of a kind in associated data. It never changes.
@@ -87,7 +89,8 @@ impl Sealer {
         sealed.extend_from_slice(&nonce);
         sealed.extend_from_slice(plain);
         let value = sealed.get_mut(HEADER + NONCE..).unwrap_or_default();
-        let associated = key.associated(kind, context);
+        let mut associated = Vec::with_capacity(associated_length(context));
+        key.associate(kind, context, &mut associated);
         let tag = key.cipher.encrypt_inout_detached((&nonce).into(), &associated, value.into());
         // A value of 256 GiB would be too long.
         let Ok(tag) = tag else { return Ok(Vec::new()) };
@@ -101,11 +104,16 @@ impl Sealer {
         let (nonce, rest) = rest.split_first_chunk::<NONCE>()?;
         let (value, tag) = rest.split_last_chunk::<TAG>()?;
         let key = std::iter::once(&self.current).chain(&self.older).find(|key| key.header == *header)?;
-        let mut value = Zeroizing::new(value.to_vec());
+        // The value, and behind it what is authenticated with it: one place for both.
+        let room = value.len().saturating_add(associated_length(context));
+        let mut opened = Zeroizing::new(Vec::with_capacity(room));
+        opened.extend_from_slice(value);
+        key.associate(kind, context, &mut opened);
+        let (inout, associated) = opened.split_at_mut_checked(value.len())?;
         let (nonce, tag): (&XNonce, &Tag) = (nonce.into(), tag.into());
-        let associated = key.associated(kind, context);
-        key.cipher.decrypt_inout_detached(nonce, &associated, value.as_mut_slice().into(), tag).ok()?;
-        Some(value)
+        key.cipher.decrypt_inout_detached(nonce, associated, inout.into(), tag).ok()?;
+        opened.truncate(value.len());
+        Some(opened)
     }
 }
 

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 pub(crate) use super::packed::TooLong;
@@ -26,6 +25,9 @@ pub(crate) const OOB_CODE: Duration = Duration::from_secs(300);
 
 /// The version of what both hold.
 const VERSION: u8 = 1;
+
+/// What stands before the identifier of a challenge where it is spent, so that it meets no other kind of value.
+const SPENT: [u8; 16] = *b"mfa_token 1\0\0\0\0\0";
 
 /// What a `mfa_token` holds.
 #[derive(PartialEq, Eq)]
@@ -88,10 +90,13 @@ impl Challenge {
         FactorUser::new(self.realm.as_deref(), &self.subject)
     }
 
-    /// Under which it is spent.
+    /// Under which it is spent. No hash is needed: nobody outside has chosen the identifier or has seen it, and its bits are random.
     pub(crate) fn digest(&self) -> SecretDigest {
-        let digest = Sha256::new().chain_update(b"mfa_token 1\0").chain_update(self.id);
-        SecretDigest::from_bytes(digest.finalize().into())
+        let mut bytes = [0; 32];
+        let (kind, id) = bytes.split_at_mut(SPENT.len());
+        kind.copy_from_slice(&SPENT);
+        id.copy_from_slice(&self.id);
+        SecretDigest::from_bytes(bytes)
     }
 
     /// The challenge of these bytes, if [`encode`](Self::encode) makes these very bytes of it.
@@ -347,6 +352,16 @@ mod tests {
             assert!(read.is_err() || *read.unwrap().encode().unwrap() == other, "{from_the_end}");
         }
         assert_eq!(instant(i64::MIN.to_be_bytes()), Err(Unreadable::Damaged));
+    }
+
+    #[test]
+    fn each_challenge_is_spent_by_itself() {
+        let spent = |id| *Challenge { id, ..challenge() }.digest().as_bytes();
+        for at in 0..16 {
+            let mut id = [1; 16];
+            id[at] = 2;
+            assert_ne!(spent(id), spent([1; 16]));
+        }
     }
 
     #[test]
