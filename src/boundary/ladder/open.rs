@@ -16,21 +16,21 @@ pub(crate) struct OpenLogin {
     counted: AuthenticationMethods,
     facts: GrantFacts,
     /// The grant type by which it began.
-    began: String,
-    prolongs: Option<Prolonged>,
+    began: Box<str>,
+    prolongs: Option<Box<Prolonged>>,
 }
 
 impl OpenLogin {
     pub(super) fn of(open: Open, facts: &GrantFacts, family: Option<&RefreshFamily>) -> Self {
         // What a family began with goes on.
-        let began = family.map_or(facts.grant_type.name(), |family| family.grant_type().unwrap_or(PASSWORD)).to_owned();
+        let began = family.map_or(facts.grant_type.name(), |family| family.grant_type().unwrap_or(PASSWORD)).into();
         let prolongs = match family {
-            Some(family) => Some(Prolonged {
+            Some(family) => Some(Box::new(Prolonged {
                 id: family.id(),
                 scope: Some(family.scope()).filter(|scope| !scope.is_empty() && **scope != facts.scope).cloned(),
-            }),
+            })),
             // It was left open before.
-            None => facts.prolongs.as_deref().cloned(),
+            None => facts.prolongs.clone(),
         };
         Self { counted: open.counted(), facts: facts.clone(), began, prolongs }
     }
@@ -61,12 +61,12 @@ impl OpenLogin {
             credential_version: facts.subject.credential_version().map(str::to_owned),
             scope: facts.scope.as_str().to_owned(),
             audience: facts.audience.as_ref().map(|audience| Audience::as_str(audience).to_owned()),
-            grant_type: began,
+            grant_type: began.into(),
             methods: counted,
             authenticated_at: facts.authenticated_at,
             expires,
             attempt,
-            family: prolongs,
+            family: prolongs.map(|prolonged| *prolonged),
         })
     }
 }
