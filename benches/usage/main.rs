@@ -113,11 +113,11 @@ async fn measure(options: &Options) -> bool {
     println!("{:<64} {:>10.3}", "milliseconds of a page of 100 last users, on average", page_time.as_secs_f64() * 1e3);
 
     ceilings.at_most("bytes of a row in the file", bytes, 128.0);
-    ceilings.at_most("instructions of SQLite to record a new row", new, 75.0);
-    ceilings.at_most("the same of a row that changes", changed, 115.0);
-    ceilings.at_most("the same of a row with nothing new", same, 85.0);
-    ceilings.at_most("the same of a row in a report", read, 12.0);
-    ceilings.at_most("the same of a page of 100 last users", page_steps, 2_500.0);
+    ceilings.at_most("instructions of SQLite to record a new row", new, 32.0);
+    ceilings.at_most("the same of a row that changes", changed, 77.0);
+    ceilings.at_most("the same of a row with nothing new", same, 43.0);
+    ceilings.at_most("the same of a row in a report", read, 9.5);
+    ceilings.at_most("the same of a page of 100 last users", page_steps, 1_250.0);
     if !options.is_check {
         waits_beside(&store, &users).await;
     }

@@ -31,7 +31,7 @@
 //! ([`access_tokens_per_login`](SqliteStoreBuilder::access_tokens_per_login)). So one user cannot fill the file: what
 //! one has at one client takes 5 MiB at most, and what is left of each login that ended 1 KiB for ten minutes.
 //!
-//! The [ledger of usage](crate::usage) takes some 75 bytes for each user of a client and way, with identifiers of 36
+//! The [ledger of usage](crate::usage) takes some 62 bytes for each user of a client and way, with identifiers of 36
 //! characters. A batch with nothing new writes nothing. A report reads all rows, on a thread and over a connection of
 //! its own, one report at a time; rows that are over are looked for by the threads that read.
 //!

@@ -69,7 +69,7 @@ pub(super) struct Handle {
     pub(super) files: Arc<Files>,
     pub(super) opening: Opening,
     pub(super) pruner: Arc<Pruner>,
-    /// Of those who have something read apart, one at a time does.
+    /// The turn of what is read apart: one at a time.
     pub(super) apart: Arc<Semaphore>,
     /// The most access tokens of one login.
     pub(super) tokens_per_login: i64,

@@ -10,7 +10,7 @@ use crate::protocol::usage::row::{ClientUser, LoginCount, Usage, UsageBatch, Usa
 use crate::protocol::usage::way::LoginWay;
 
 /// The most rows of one batch, so that a store is not held up for long.
-const BATCH: usize = 1_000;
+const BATCH: usize = 256;
 
 /// Realm and subject.
 type User = (Option<Box<str>>, Box<str>);

@@ -6,6 +6,7 @@ use super::promise::{PARALLEL, answer, give_up, must_be, new_name, together};
 use super::usage::{Scene, TODAY, by_password, elsewhere, month};
 use crate::protocol::usage::day::{Day, DayRange};
 use crate::protocol::usage::row::UsageBatch;
+use crate::protocol::usage::tally::ClientUsage;
 
 /// A subject is forgotten everywhere, and nobody else is.
 pub(super) async fn forgotten(scene: Scene) {
@@ -85,10 +86,10 @@ pub(super) async fn lost_answers(scene: Scene) {
         let rows = (0..3).map(|number| scene.row(None, &format!("user-{number}"), by_password(TODAY, TODAY))).collect();
         let batch = UsageBatch::new(rows, vec![scene.logins(TODAY, 1, 3)]);
         give_up(scene.store(0).record(batch.clone()), polls).await;
-        // All of it, or nothing.
-        let seen = scene.report(month()).await.map(|usage| usage.users);
-        let logins = scene.logins_in(month()).await;
-        let is_whole = [(None, 0), (Some(3), 3)].contains(&(seen, logins));
+        // All of it, or nothing: in one report, as what was given up may be done at any time.
+        let logins = |usage: &ClientUsage| usage.ways.iter().map(|way| way.logins).sum::<u64>();
+        let seen = scene.report(month()).await.map(|usage| (usage.users, logins(&usage)));
+        let is_whole = [None, Some((3, 3))].contains(&seen);
         super::promise::must(is_whole, "a batch is recorded as a whole or not at all");
         answer(scene.store(1).record(batch).await);
         let seen = scene.report(month()).await.map(|usage| usage.users);

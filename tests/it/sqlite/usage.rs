@@ -1,4 +1,4 @@
-//! Who logs in how, in the file.
+//! Which users log in how, in the file.
 
 use std::fs;
 use std::time::Duration;
