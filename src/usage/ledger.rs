@@ -117,22 +117,19 @@ impl UsageLedger {
     /// A ledger over this store. Default: 65,536 entries may wait, and what was last seen 400 days ago is forgotten.
     #[must_use]
     pub fn new(store: impl UsageStore) -> Self {
-        Self::of(Box::new(store), PartClock::system(), CAPACITY, RETENTION)
-    }
-
-    fn of(store: Box<dyn UsageStore>, clock: PartClock, capacity: usize, retention: u32) -> Self {
         Self(Arc::new(Handle(Arc::new(Shared {
-            store,
-            clock,
-            capacity,
-            retention,
+            store: Box::new(store),
+            clock: PartClock::system(),
+            capacity: CAPACITY,
+            retention: RETENTION,
             queue: Mutex::default(),
-            books: AsyncMutex::new(Books::new(capacity)),
+            books: AsyncMutex::new(Books::new(CAPACITY)),
             wake: Notify::new(),
         }))))
     }
 
-    /// Another clock. Default: the one that the endpoint [hands](Clock) to it, else the operating system's. For tests.
+    /// Another clock. Default: the one that the endpoint [hands](Clock) to it, else the operating system's. For tests. Call it, as each
+    /// `with_..`, before the ledger is cloned: clones stay as they are.
     #[must_use]
     pub fn with_clock(self, clock: impl Clock) -> Self {
         self.changed(|shared| shared.clock = PartClock::given(clock))
@@ -148,8 +145,8 @@ impl UsageLedger {
         Ok(self.changed(|shared| shared.retention = days))
     }
 
-    /// How many logins and refreshes may wait to be written, and how many rows after that. One takes some 100 bytes and its subject. Default: 65,536, which is
-    /// ten minutes of a hundred logins a second. More are missed, not waited for.
+    /// How many logins and refreshes may wait to be written, and how many rows after that. One takes some 100 bytes and its subject.
+    /// Default: 65,536, which is ten minutes of a hundred logins a second. More are missed, not waited for.
     ///
     /// # Errors
     /// Fails when it is none.
@@ -161,7 +158,7 @@ impl UsageLedger {
         }))
     }
 
-    /// Changes a ledger that is not at work yet. One that has clones stays as it is: they are one.
+    /// Changes a ledger that is not at work yet. One that has clones stays as it is.
     fn changed(mut self, change: impl FnOnce(&mut Shared)) -> Self {
         if let Some(shared) = Arc::get_mut(&mut self.0).and_then(|handle| Arc::get_mut(&mut handle.0)) {
             change(shared);
