@@ -69,7 +69,7 @@ impl IntrospectionFlow {
         let using = families.use_of(found, client.client(), now);
         let claim =
             client.permit(GrantType::REFRESH, || now).ok().and_then(|client| Claim::of(client, &found.stored).ok());
-        if !claim.and_then(|claim| claim.find_live(&using).ok()).is_some_and(|live| !live.is_repeat()) {
+        if claim.and_then(|claim| claim.find_live(&using).ok()).is_none_or(|live| live.is_repeat()) {
             return inactive();
         }
         Reply::Introspected {

@@ -142,3 +142,21 @@ async fn an_endpoint_that_requires_an_end_refuses_clients_without_one_and_says_s
     bed.clients.put(app());
     bed.refresh(&token).await.assert_ok();
 }
+
+#[tokio::test]
+async fn what_is_not_for_the_endpoint_passes_in_a_brownout_and_after_the_end() {
+    use crate::support::send;
+    let bed = Bed::new(rehearsed());
+    for time in [day(10), day(100)] {
+        bed.go_to(time);
+        for path in ["/", "/oauth/token/", "/login"] {
+            let request = http::Request::post(path).body(http_body_util::Full::new(bytes::Bytes::from("a=b"))).unwrap();
+            let answer = send(&bed.layer, request).await;
+            assert_eq!(
+                (answer.status.as_u16(), &answer.body[..], answer.headers.len()),
+                (200, &b"inner"[..], 0),
+                "{path}"
+            );
+        }
+    }
+}

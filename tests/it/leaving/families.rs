@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use tower_password_grant::Subject;
 use tower_password_grant::audit::Reason;
+use tower_password_grant::client::{ClientBuilder, Sunset};
 
 use super::{Bed, DAY, HOUR, app, day, login, plan};
 use crate::support::Answer;
 use crate::support::grants::OwnGrant;
+use crate::support::tokens::{Tokens, confidential};
 
 const BADGE: &str = "urn:example:grant:families:badge";
 const PIN: &str = "urn:example:grant:families:pin";
@@ -21,7 +23,7 @@ fn bed() -> Bed {
     bed
 }
 
-fn client() -> tower_password_grant::client::ClientBuilder {
+fn client() -> ClientBuilder {
     app().allow_grant(BADGE).allow_grant(PIN)
 }
 
@@ -82,4 +84,18 @@ async fn a_login_after_the_date_gets_no_refresh_token() {
     // What begins by no password has one as ever.
     assert!(bed.token(&format!("grant_type={BADGE}&badge=1")).await.assert_ok()["refresh_token"].is_string());
     bed.go_to(day(110) + DAY);
+}
+
+#[tokio::test]
+async fn introspection_shows_the_end_of_the_plan_and_no_refresh_token_after_it() {
+    let client = |plan| confidential(|client: ClientBuilder| client.sunset(plan));
+    let (plan, end) = (Sunset::at(day(3)), day(4));
+    let tokens = Tokens::with(client(plan.clone()), |builder| builder);
+    let login = tokens.login("conf").await;
+    let tokens = tokens.with_clients(client(plan.end_families_at(end).unwrap()));
+    let shown = tokens.introspect("conf", &login.refresh).await;
+    let seconds = end.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    assert_eq!((&shown["active"], &shown["exp"]), (&true.into(), &seconds.into()));
+    tokens.clock.advance(DAY * 4);
+    assert_eq!(tokens.introspect("conf", &login.refresh).await, serde_json::json!({ "active": false }));
 }

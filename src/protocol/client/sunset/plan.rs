@@ -179,7 +179,7 @@ impl Sunset {
         if self.is_reversed() {
             return Some(ClientError::SunsetBeforeDeprecation);
         }
-        let first = millis::floor(self.steps.ramp.unwrap_or_else(|| self.end));
+        let first = millis::floor(self.steps.ramp.unwrap_or(self.end));
         let mut dates = self.steps.exceptions.values().chain(&self.steps.look_up);
         dates.any(|until| millis::floor(*until) <= first).then_some(ClientError::ExceptionTooEarly)
     }
