@@ -30,9 +30,10 @@ use crate::protocol::wire::uri::is_absolute_uri;
 /// let link = "https://docs.example/move-to-code-flow";
 /// let sunset = Sunset::at(in_half_a_year).with_link(link)?;
 ///
-/// // Rehearsed for three hours in two months, and in the last month more users are refused each day.
+/// // Rehearsed for three hours in two months, and a ramp in the last month.
 /// let day = |day: u64| SystemTime::now() + Duration::from_secs(day * 86_400);
-/// let sunset = sunset.brownout(day(60), Duration::from_secs(3 * 3600))?.ramp_from(day(153))?;
+/// let three_hours = Duration::from_secs(3 * 3600);
+/// let sunset = sunset.brownout(day(60), three_hours)?.ramp_from(day(153))?;
 /// assert_eq!(sunset.share_at(day(100)), 0.0);
 /// # Ok::<_, tower_password_grant::client::ClientError>(())
 /// ```
