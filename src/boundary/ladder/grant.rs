@@ -283,6 +283,7 @@ impl Login {
 }
 
 /// Why a login is no grant.
+#[allow(clippy::large_enum_variant, reason = "it is boxed as a whole")]
 pub(crate) enum Unweighed {
     /// It gives nothing.
     Refused(TokenError),
