@@ -68,7 +68,8 @@ pub struct WhoIsOut<'a> {
 /// ([`RequestLimits`](crate::mount::RequestLimits)): then the answer is 503. The attempt stays charged if the client hung up.
 ///
 /// # Errors
-/// A [`BackendError`] answers 503 (500 for a fault), and all charges of the attempt go back: its password was right.
+/// A [`BackendError`] answers 503 (500 for a fault), and all charges of the attempt go back: its password was right. A panic answers
+/// 500, and the attempt stays charged.
 #[async_trait]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `SunsetExceptions`",
