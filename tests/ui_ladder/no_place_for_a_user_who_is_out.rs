@@ -9,7 +9,7 @@ use crate::protocol::client::sunset::judge::Admission;
 
 async fn legal(exceptions: &dyn SunsetExceptions, mut login: Login) -> Option<Grant> {
     if login.awaits_look_up() {
-        let found = exception::look_up(exceptions, &login).await.ok()?;
+        let found = exception::look_up(exceptions, login.who_is_out()).await.ok()?;
         login.note_look_up(found).ok()?;
     }
     login.weigh().ok()

@@ -4,7 +4,6 @@ use std::future::Future;
 use std::time::SystemTime;
 
 use super::asking::Asking;
-use super::grant::Login;
 use crate::boundary::backend::BackendError;
 use crate::boundary::exceptions::{SunsetExceptions, WhoIsOut};
 
@@ -14,9 +13,7 @@ pub(crate) struct LookedUp(pub(super) Option<SystemTime>);
 /// Has a look-up find out until when the user of a login is excepted: the only maker of what it found.
 pub(crate) fn look_up<'a>(
     exceptions: &'a dyn SunsetExceptions,
-    login: &'a Login,
+    asked: WhoIsOut<'a>,
 ) -> impl Future<Output = Result<LookedUp, BackendError>> + Send + Unpin + 'a {
-    let (client, realm, subject) = login.applicant();
-    let asked = WhoIsOut { client: client.id(), realm, subject: subject.id() };
     Asking::new(exceptions.excepted_until(asked), |found: Result<Option<SystemTime>, BackendError>| found.map(LookedUp))
 }

@@ -5,14 +5,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::clearance::{self, Cleared, Demand, Lack, Look, Proven};
+use super::clearance::{self, Cleared, Demand, Look, Proven};
 use super::exception::LookedUp;
 use super::factor::Returned;
 use super::facts::GrantFacts;
-use super::open::OpenLogin;
 use super::ruled::Ruled;
 use super::terms::{Renewal, Terms};
+use super::unweighed::Unweighed;
 use super::user::{ReturningUser, ReverifiedUser, VerifiedUser};
+use crate::boundary::exceptions::WhoIsOut;
 use crate::boundary::login_event::{DecidedSoFar, EventDraft, LoginEvent, LoginFacts};
 use crate::boundary::recheck::Recheck;
 use crate::protocol::audience::Audience;
@@ -158,9 +159,10 @@ impl Login {
         clearance::weigh_admission(&self.proven).map_err(|lack| Unweighed::of(lack, &self.facts, None))
     }
 
-    /// What a look-up is asked about: the client, the realm and the user.
-    pub(super) fn applicant(&self) -> (&Client, Option<&str>, &Subject) {
-        (&self.facts.client, self.facts.realm.as_deref(), &self.facts.subject)
+    /// What a look-up is asked about.
+    pub(crate) fn who_is_out(&self) -> WhoIsOut<'_> {
+        let GrantFacts { client, realm, subject, .. } = &self.facts;
+        WhoIsOut { client: client.id(), realm: realm.as_deref(), subject: subject.id() }
     }
 
     /// Notes what a look-up has found, which must be an exception before anything else is asked.
@@ -279,33 +281,6 @@ impl Login {
         let rule = self.facts.decisions.as_deref().and_then(Decisions::narrowed_by).cloned();
         let of_rule = |rule| TokenError::of_rule(RuleRefusal::nothing_left(rule), false);
         Box::new(Unweighed::Refused(rule.map_or_else(|| reason.into(), of_rule)))
-    }
-}
-
-/// Why a login is no grant.
-#[allow(clippy::large_enum_variant, reason = "it is boxed as a whole")]
-pub(crate) enum Unweighed {
-    /// It gives nothing.
-    Refused(TokenError),
-    /// The plan of the client has no place for it, or nobody can tell. It was no guess.
-    Out(TokenError),
-    /// A second factor is open.
-    Open(OpenLogin),
-}
-
-impl Unweighed {
-    #[cold]
-    fn of(lack: Lack, facts: &GrantFacts, family: Option<&RefreshFamily>) -> Box<Self> {
-        let refused = |reason| Self::Refused(TokenError::new(reason));
-        Box::new(match lack {
-            Lack::Out(reason) => Self::Out(policy::not_permitted(&facts.client, facts.grant_type, reason)),
-            Lack::LookUp => Self::Out(TokenError::new(Reason::ExceptionsFailed)),
-            Lack::Leaked => refused(Reason::PasswordLeaked),
-            Lack::Unlooked => refused(Reason::VerifierFailed),
-            Lack::Rule => refused(Reason::RuleFailed),
-            Lack::Unasked => refused(Reason::FactorStoreFailed),
-            Lack::Factor(open) => Self::Open(OpenLogin::of(open, facts, family)),
-        })
     }
 }
 

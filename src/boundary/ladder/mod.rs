@@ -45,4 +45,5 @@ pub(crate) mod grant;
 pub(crate) mod open;
 pub(crate) mod ruled;
 pub(crate) mod terms;
+pub(crate) mod unweighed;
 pub(crate) mod user;

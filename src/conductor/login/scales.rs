@@ -12,7 +12,8 @@ use crate::boundary::backend::BackendError;
 use crate::boundary::exceptions::SunsetExceptions;
 use crate::boundary::ladder::clearance::{Demand, Look};
 use crate::boundary::ladder::exception;
-use crate::boundary::ladder::grant::{Login, Unweighed};
+use crate::boundary::ladder::grant::Login;
+use crate::boundary::ladder::unweighed::Unweighed;
 use crate::boundary::login_event::EventDraft;
 use crate::boundary::shield::{Finding, OnLeak, Shield};
 use crate::conductor::failure::Failure;
@@ -149,7 +150,8 @@ impl Scales {
                 "the plan of a client looks exceptions up, and the endpoint has none: call `sunset_exceptions(..)`";
             return Err(failed(BackendError::fault(text)));
         };
-        let found = exceptions.patience.of(exception::look_up(&*exceptions.by, login)).await.map_err(failed)?;
+        let found =
+            exceptions.patience.of(exception::look_up(&*exceptions.by, login.who_is_out())).await.map_err(failed)?;
         login.note_look_up(found).map_err(|unweighed| refused(*unweighed))
     }
 
