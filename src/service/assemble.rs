@@ -35,7 +35,6 @@ use crate::conductor::login::scales::{Exceptions, Scales, Screen};
 use crate::conductor::login::users::Users;
 use crate::conductor::misfits::{EndpointOffer, KeyedSides, Misfits};
 use crate::conductor::notices::Notices;
-use crate::conductor::plans::Plans;
 use crate::conductor::senders::Senders;
 use crate::conductor::throttle::Throttle;
 use crate::limiter::memory::limiter::MemoryLimiter;
@@ -220,7 +219,6 @@ impl Options {
                 clock,
                 auditor,
                 grant_types,
-                plans: Plans::default(),
             }),
         };
         // Only now: a builder that fails serves nothing.

@@ -40,6 +40,8 @@ use crate::protocol::wire::form::Form;
 /// that was not weighed nor forget to settle a charge.
 pub(crate) struct Rungs {
     pub(super) parts: Parts,
+    /// With which clients were found.
+    plans: Plans,
 }
 
 /// What the rungs are made of.
@@ -58,12 +60,11 @@ pub(crate) struct Parts {
     pub(crate) auditor: Arc<Auditor>,
     /// Those that are served.
     pub(crate) grant_types: Vec<GrantType>,
-    pub(crate) plans: Plans,
 }
 
 impl Rungs {
     pub(crate) fn new(parts: Parts) -> Self {
-        Self { parts }
+        Self { parts, plans: Plans::default() }
     }
 
     /// The parts that go by a clock, and whether that is the endpoint's.
@@ -89,8 +90,8 @@ impl Rungs {
 
     #[inline(never)]
     fn tell_plan(&self, client: &Client, trail: &Trail) {
-        let Parts { auditor, clock, plans, .. } = &self.parts;
-        let Some(ChangedPlan { before, after }) = plans.note(client) else { return };
+        let Parts { auditor, clock, .. } = &self.parts;
+        let Some(ChangedPlan { before, after }) = self.plans.note(client) else { return };
         if let Some(times) = auditor.times(&**clock, trail.started) {
             let event = trail.event(AuditOutcome::SunsetChanged { before, after }, times);
             // The request that comes first has nothing to do with it.
