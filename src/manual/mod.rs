@@ -1,6 +1,7 @@
 //! The manual: what the pages of the single items do not say.
 //!
-//! - [When to use it, and how to leave it](when_to_use)
+//! - [When to use it](when_to_use)
+//! - [Leaving the grant](leaving): who still uses it, and an end in steps that can be rehearsed
 //! - [Your users](your_users): finding them in a table that you have already
 //! - [Realms](realms): separate directories of users, and moving out of one
 //! - [Login rules](rules): deciding on a login after its credentials were found right
@@ -25,6 +26,11 @@
 
 #[doc = include_str!("when_to_use.md")]
 pub mod when_to_use {}
+
+#[doc = include_str!("leaving.md")]
+#[doc(alias = "sunset")]
+#[doc(alias = "migration")]
+pub mod leaving {}
 
 #[doc = include_str!("your_users.md")]
 #[doc(alias = "users")]
