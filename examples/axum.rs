@@ -14,6 +14,8 @@ mod demo;
 mod durable;
 #[path = "demo/factors.rs"]
 mod factors;
+#[path = "demo/leaving.rs"]
+mod leaving;
 #[path = "demo/note.rs"]
 mod note;
 #[path = "demo/page.rs"]
@@ -38,6 +40,7 @@ use axum::{Extension, Json, Router, ServiceExt};
 use demo::commands::Commands;
 use demo::{API, Error, start};
 use factors::RECENT;
+use leaving::Leaving;
 use note::Note;
 use serde_json::{Value, json};
 use tower::Layer as _;
@@ -46,6 +49,7 @@ use tower_password_grant::bearer::{BearerGuard, Principal};
 use tower_password_grant::limiter::AttackProtection;
 use tower_password_grant::mount::Metadata;
 use tower_password_grant::token::{IntrospectionEndpoint, RefreshTokens, RevocationEndpoint};
+use tower_password_grant::usage::UsageLedger;
 use tower_password_grant::{OpaqueIssuer, PasswordGrant, PeerAddress};
 use trail::Trail;
 use watched::Watched;
@@ -63,6 +67,8 @@ async fn serve() -> Result<(), Error> {
     // One and the same issues the tokens, looks them up and ends them.
     let tokens = Arc::new(OpaqueIssuer::new(store.clone()).with_audience([API]));
     let trail = Trail::default();
+    // Who still logs in by password.
+    let usage = UsageLedger::new(store.clone());
     let layer = PasswordGrant::builder()
         .clients(store.clone())
         .verifier(durable::realms(&store)?)
@@ -83,12 +89,18 @@ async fn serve() -> Result<(), Error> {
         .rule(factors::step_up())
         .second_factor(factors::factors(&store)?)
         .audit(trail.clone())
+        .usage(usage.clone())
         // The address of the peer stands where `into_make_service_with_connect_info` puts it.
         .peer_address(PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip())))
         .build()?;
     // The API takes tokens of both realms.
     let guard = BearerGuard::builder(tokens).audience(API).token_realms(durable::REALMS).build()?;
 
+    // Of this demo only: each visitor of the page sees the report, and rehearses the end.
+    let leaving = Router::new()
+        .route("/demo/usage", get(leaving::report))
+        .route("/demo/brownout", post(leaving::begin_brownout).delete(leaving::end_brownout))
+        .with_state(Leaving::of(store.clone(), usage.clone())?);
     let router = Router::new()
         .route("/", get(page::page))
         .route("/api/me", get(me).layer(guard.require_scope("read")?))
@@ -96,6 +108,7 @@ async fn serve() -> Result<(), Error> {
         .route("/api/account", get(account).layer(guard.require_scope("read")?.require_second_factor(Some(RECENT))))
         // Of this demo only: it shows the audit trail to everybody.
         .route("/demo/trail", get(trail::trail).with_state(trail))
+        .merge(leaving)
         .route("/demo/qr", post(factors::qr_code))
         .layer(DefaultBodyLimit::max(200))
         .with_state(Note::open(&file)?);
@@ -114,12 +127,23 @@ async fn serve() -> Result<(), Error> {
     commands.realms();
     commands.rules();
     commands.second_factor();
+    commands.leaving();
     commands.restart();
     commands.end();
 
     let app = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
-    axum::serve(listener, app).await?;
-    Ok(())
+    let served = axum::serve(listener, app).with_graceful_shutdown(stopped()).await;
+    // What was noted in the last seconds.
+    usage.flush().await?;
+    Ok(served?)
+}
+
+/// Ctrl-C.
+async fn stopped() {
+    if let Err(error) = tokio::signal::ctrl_c().await {
+        eprintln!("Ctrl-C: {error}");
+        std::future::pending::<()>().await;
+    }
 }
 
 /// The caller, by what the guard found out (RFC 6750 section 2.1).

@@ -264,6 +264,19 @@ impl Commands {
         show("and the password is enough again, 200", &[self.cli(&frank)]);
     }
 
+    /// Who still needs the grant, and a rehearsal of its end for the public client.
+    pub(crate) fn leaving(&self) {
+        let brownout = |arguments: &str| curl(&format!("{arguments} {}/demo/brownout", self.server));
+        let login = || self.cli(&password("alice", PASSWORD));
+        show("each answer to a client with an end date announces it: Deprecation, Sunset, Link, 200", &[login()]);
+        show("the operator rehearses the end for a minute, 204", &[brownout("-X POST")]);
+        show("and the client is told until when, and what to read, 400 unauthorized_client", &[login()]);
+        show("other clients go on, 200", &[self.service(&password("alice", PASSWORD))]);
+        show("the operator takes it back, 204", &[brownout("-X DELETE")]);
+        show("and the client logs in again, 200", &[login()]);
+        show("who still logs in by password, 200", &[curl(&format!("{}/demo/usage", self.server))]);
+    }
+
     /// What is there after a restart.
     pub(crate) fn restart(&self) {
         let login = self.service(&password("alice", PASSWORD));

@@ -12,6 +12,7 @@ use tower_password_grant::store::{LoginName, UserStore as _};
 use tower_password_grant::{BackendError, Password};
 
 use crate::demo::{self, CUSTOMERS, CUSTOMERS_PASSWORD, EMPLOYEES, Error, PASSWORD};
+use crate::leaving;
 
 /// The directories of users that a login may choose. Without a choice it is the first.
 pub(crate) const REALMS: [&str; 2] = [EMPLOYEES, CUSTOMERS];
@@ -57,9 +58,9 @@ pub(crate) fn realms(store: &SqliteStore) -> Result<Realms, Error> {
 /// Adds what the demo needs and the file does not have yet.
 async fn register(store: &SqliteStore) -> Result<(), Error> {
     let [service, cli, api] = demo::clients();
-    // Two log users of both realms in, with second factors. The third asks about their tokens.
+    // Two log users of both realms in, with second factors; one of them has to leave the grant. The third asks about their tokens.
     let logs_in = |client: ClientBuilder| client.allow_realm_grant().allow_second_factor();
-    for client in [logs_in(service), logs_in(cli), api] {
+    for client in [logs_in(service), logs_in(cli).sunset(leaving::plan()?), api] {
         store.put_client(&client.realms(REALMS).build()?).await?;
     }
     for (realm, logins, password) in USERS {

@@ -33,6 +33,9 @@ pub(crate) const CUSTOMERS_PASSWORD: &str = "tomato soup on a rainy day";
 pub(crate) const SERVICE_SECRET: &str = "demo-secret-that-everybody-knows";
 pub(crate) const API_SECRET: &str = "demo-api-secret-that-everybody-knows";
 
+/// The public client, which the page is, too.
+pub(crate) const CLI: &str = "demo-cli";
+
 /// The name of the API in the tokens that are for it.
 pub(crate) const API: &str = "https://api.example";
 
@@ -74,11 +77,7 @@ pub(crate) fn clients() -> [ClientBuilder; 3] {
             .allow_refresh_tokens()
             .scopes("read write")
             .default_scope("read"),
-        Client::public("demo-cli")
-            .allow_password_grant()
-            .allow_refresh_tokens()
-            .scopes("read write")
-            .default_scope("read"),
+        Client::public(CLI).allow_password_grant().allow_refresh_tokens().scopes("read write").default_scope("read"),
         Client::confidential("demo-api", &SecretDigest::of(API_SECRET)).allow_introspection().resource_server(API),
     ]
 }

@@ -36,6 +36,7 @@ impl AuditSink for Trail {
                 None => format!("refused: {reason}"),
             },
             AuditOutcome::Factor { step, subject, .. } => format!("{} for {subject}", step.as_str()),
+            AuditOutcome::SunsetChanged { .. } => "the plan of its end was changed".to_owned(),
             AuditOutcome::Introspected => "introspection".to_owned(),
             AuditOutcome::Revoked => "revocation".to_owned(),
             _ => return,

@@ -475,6 +475,40 @@ try {
     await logIn('alice', PASSWORD, 'Logged in as alice of the employees')
   })
 
+  const toEnd = page.getByRole('status', { name: 'Answer to the end' })
+  const leave = (name, pattern, ...more) => click(name, toEnd, pattern, ...more)
+  await check('each answer to a login announces the end of the grant', async () => {
+    for (const header of [/deprecation: @\d+/, /sunset: \w{3}, \d{2} \w{3} \d{4} /, /link: <https:/]) assert.match(await text(exchange), header)
+  })
+
+  await check('the report says who still logs in by password, in tables', async () => {
+    const report = page.getByLabel('The report')
+    await leave('Who still logs in by password?', 'Only by password, at this client: ', [report, 'only by password'])
+    assert.match(await text(toEnd), /employees:alice/)
+    assert.match(await text(report), /^demo-cli +\d+ +\d+ +0 +0 /m)
+    assert.match(await text(report), /^demo-cli +second_factor +yes +\d+ /m)
+  })
+
+  await check('a rehearsal of the end refuses a login, and the client is told until when and what to read', async () => {
+    await leave('Rehearse the end', 'Begun, for a minute')
+    await logIn('alice', PASSWORD, '400 unauthorized_client: ')
+    assert.match(await text(exchange), /"error_uri": "https:/)
+    assert.match(await text(exchange), /sunset: /)
+    await operatorSees('refused: grant_brownout', 'password', 'demo-cli')
+  })
+
+  await check('a wrong password is told the same, and a refresh goes on', async () => {
+    const told = await text(toLogin)
+    await logIn('alice', 'wrong', '400 unauthorized_client: ')
+    assert.equal(await text(toLogin), told)
+    await use('Refresh', 'Refreshed')
+  })
+
+  await check('taken back, logins go on', async () => {
+    await leave('Take it back', 'Taken back')
+    await logIn('alice', PASSWORD, 'Logged in as alice of the employees')
+  })
+
   await check('after a revocation the API refuses the token', async () => {
     await use('Revoke', 'Revoked')
     assert.deepEqual(await marks(), ['revoked', 'revoked'])
