@@ -12,7 +12,7 @@ use tower_password_grant::limiter::{
     Settlement,
 };
 use tower_password_grant::mfa::{FactorUser, Factors, When};
-use tower_password_grant::mount::Metadata;
+use tower_password_grant::mount::{Metadata, RequestLimits};
 use tower_password_grant::sqlite::{SqliteLimiter, SqliteStore};
 use tower_password_grant::store::{
     Authenticator, AuthenticatorId, Enrolled, Enrolment, FactorStore, FamilyId, NewFamily, OneTimeValues,
@@ -28,6 +28,8 @@ use tower_password_grant::{
 use super::trap::{self, Trap, senders};
 
 pub const ISSUER: &str = "https://as.example/";
+/// A machine with much else to do makes nothing of this slow enough for a 503.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// The file whose service counts, and tries whatever comes.
 pub const WITHOUT_BUDGETS: &str = "free.db";
 
@@ -325,7 +327,7 @@ fn without_budgets() -> Limits {
 
 pub async fn serve(file: PathBuf) {
     let (trap, time) = (Trap::default(), FileTime::beside(&file));
-    let store = SqliteStore::builder(&file).clock(time.clone()).open().unwrap();
+    let store = SqliteStore::builder(&file).clock(time.clone()).busy_timeout(PATIENCE).open().unwrap();
     let app = Client::public("app").allow_password_grant().allow_refresh_tokens().allow_second_factor();
     let app = app.scopes("read").default_scope("read").build().unwrap();
     store.put_client(&app).await.unwrap();
@@ -344,6 +346,7 @@ pub async fn serve(file: PathBuf) {
         .second_factor(factors.demand(When::Always).totp("Example Bank"))
         .attack_protection(AttackProtection::new().limiter(limiter).request_ceiling(RequestCeiling::none()))
         .clock(time)
+        .request_limits(RequestLimits::new().deadline(Some(2 * PATIENCE)).store_deadline(Some(PATIENCE)))
         .peer_address(senders())
         .build()
         .unwrap();
