@@ -100,7 +100,7 @@ async fn serve() -> Result<(), Error> {
     let leaving = Router::new()
         .route("/demo/usage", get(leaving::report))
         .route("/demo/brownout", post(leaving::begin_brownout).delete(leaving::end_brownout))
-        .with_state(Leaving::of(store.clone(), usage.clone())?);
+        .with_state(Leaving { store: store.clone(), usage: usage.clone() });
     let router = Router::new()
         .route("/", get(page::page))
         .route("/api/me", get(me).layer(guard.require_scope("read")?))

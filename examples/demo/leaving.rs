@@ -1,17 +1,16 @@
 //! The end of the grant for the client of the page: who still needs it, and a rehearsal by a button. An application shows this to its
 //! operators alone.
 
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use tower_password_grant::ClientId;
 use tower_password_grant::client::{ClientError, Sunset};
 use tower_password_grant::sqlite::SqliteStore;
 use tower_password_grant::usage::{Page, UsageLedger};
+use tower_password_grant::{ClientId, ClientRegistry as _};
 
 use crate::demo::{CLI, Error};
 
@@ -30,18 +29,15 @@ pub(crate) fn plan() -> Result<Sunset, ClientError> {
 
 #[derive(Clone)]
 pub(crate) struct Leaving {
-    store: SqliteStore,
-    usage: UsageLedger,
-    plan: Arc<Sunset>,
+    pub(crate) store: SqliteStore,
+    pub(crate) usage: UsageLedger,
 }
 
 impl Leaving {
-    pub(crate) fn of(store: SqliteStore, usage: UsageLedger) -> Result<Self, Error> {
-        Ok(Self { store, usage, plan: Arc::new(plan()?) })
-    }
-
-    /// Registers the client with this plan, which holds from the next request on.
-    async fn follow(&self, plan: Sunset) -> Result<StatusCode, Error> {
+    /// Changes the plan of the client, from the next request on.
+    async fn change(&self, change: impl FnOnce(Sunset) -> Result<Sunset, ClientError>) -> Result<StatusCode, Error> {
+        let client = self.store.find(CLI).await?.ok_or("the client is gone")?;
+        let plan = change(client.sunset().cloned().ok_or("the client has no end")?)?;
         self.store.change_client(CLI, move |client| client.sunset(plan)).await?;
         Ok(StatusCode::NO_CONTENT)
     }
@@ -60,14 +56,12 @@ pub(crate) async fn report(State(leaving): State<Leaving>) -> Result<Json<Value>
 
 /// Rehearses the end: for a minute nobody logs in by this client.
 pub(crate) async fn begin_brownout(State(leaving): State<Leaving>) -> Result<StatusCode, StatusCode> {
-    let plan = Sunset::clone(&leaving.plan).brownout(SystemTime::now(), BROWNOUT);
-    let begin = async { leaving.follow(plan?).await };
-    begin.await.map_err(failed)
+    leaving.change(|plan| plan.without_brownouts().brownout(SystemTime::now(), BROWNOUT)).await.map_err(failed)
 }
 
 /// Takes it back.
 pub(crate) async fn end_brownout(State(leaving): State<Leaving>) -> Result<StatusCode, StatusCode> {
-    leaving.follow(Sunset::clone(&leaving.plan)).await.map_err(failed)
+    leaving.change(|plan| Ok(plan.without_brownouts())).await.map_err(failed)
 }
 
 fn failed(error: Error) -> StatusCode {

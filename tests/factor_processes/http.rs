@@ -157,7 +157,9 @@ impl Alone {
 
 impl Drop for Alone {
     fn drop(&mut self) {
-        self.server.take().map(Server::kill);
+        if let Some(server) = self.server.take() {
+            server.kill();
+        }
     }
 }
 

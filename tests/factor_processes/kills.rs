@@ -33,7 +33,8 @@ pub fn at_each_step(kills: usize) {
     let folder = Folder::new("factor-service-kills");
     FileTime::beside(&folder.file()).set(0);
     let mut service = Alone::start(&folder.file());
-    let scenes: [(&str, fn(&mut Alone, &str, At), Vec<At>); 5] = [
+    type Scene = fn(&mut Alone, &str, At);
+    let scenes: [(&str, Scene, Vec<At>); 5] = [
         ("a code", code, steps(&[At::BeforeCharge, At::AfterCharge, At::BeforeSpend, At::AfterSpend])),
         ("a recovery code", recovery_code, steps(&[At::BeforeCharge, At::AfterCharge, At::BeforeSwap, At::AfterSwap])),
         ("a first code", first_code, steps(&[At::BeforeSpend, At::AfterSpend, At::BeforeConfirm, At::AfterConfirm])),

@@ -47,7 +47,8 @@ async fn serve(file: PathBuf) {
 
 /// Half of the rounds with the default budgets, half without any.
 fn service_races(rounds: usize) {
-    let races: [(&str, fn(&mut Two, usize)); 6] = [
+    type Race = fn(&mut Two, usize);
+    let races: [(&str, Race); 6] = [
         ("100 right codes for one challenge", factor_rounds::right_codes),
         ("one right code for 50 challenges", factor_rounds::challenges),
         ("50 codes for one challenge", factor_rounds::codes),

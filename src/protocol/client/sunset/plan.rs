@@ -13,7 +13,7 @@ const SHORTEST_BROWNOUT: Duration = Duration::from_secs(1);
 /// The steps of an end.
 impl Sunset {
     /// A rehearsal: for `length` from `start` on, the client is refused as it will be after the end. Its developers see what will
-    /// happen, and you see which users have not moved, while there is time.
+    /// happen, and you see which clients still call, while there is time.
     ///
     /// Each request of a grant by which a password login begins is answered 400 `unauthorized_client` (RFC 6749 section 5.2; 403 in
     /// the [profile of Auth0](crate::mount::Profile::Auth0)), with the window's end in `error_description` and the
