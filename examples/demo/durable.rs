@@ -9,9 +9,9 @@ use tower_password_grant::client::ClientBuilder;
 use tower_password_grant::realms::Realms;
 use tower_password_grant::sqlite::{NewUser, SqliteStore};
 use tower_password_grant::store::{LoginName, UserStore as _};
-use tower_password_grant::{BackendError, ClientRegistry as _, Password};
+use tower_password_grant::{BackendError, Password};
 
-use crate::demo::{self, CLI, CUSTOMERS, CUSTOMERS_PASSWORD, EMPLOYEES, Error, PASSWORD};
+use crate::demo::{self, CUSTOMERS, CUSTOMERS_PASSWORD, EMPLOYEES, Error, PASSWORD};
 use crate::leaving;
 
 /// The directories of users that a login may choose. Without a choice it is the first.
@@ -61,7 +61,7 @@ async fn register(store: &SqliteStore) -> Result<(), Error> {
     // Two log users of both realms in, with second factors; one of them has to leave the grant. The third asks about their tokens.
     let logs_in = |client: ClientBuilder| client.allow_realm_grant().allow_second_factor();
     // The date of a start before stays. What is rehearsed ends with the process.
-    let end = store.find(CLI).await?.and_then(|client| client.sunset().cloned()).map_or_else(leaving::plan, Ok)?;
+    let end = leaving::registered(store).await?.map_or_else(leaving::plan, Ok)?;
     for client in [logs_in(service), logs_in(cli).sunset(end.without_brownouts()), api] {
         store.put_client(&client.realms(REALMS).build()?).await?;
     }

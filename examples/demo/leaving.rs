@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tower_password_grant::client::{ClientError, Sunset};
 use tower_password_grant::sqlite::SqliteStore;
 use tower_password_grant::usage::{Page, UsageLedger};
-use tower_password_grant::{ClientId, ClientRegistry as _};
+use tower_password_grant::{BackendError, ClientId, ClientRegistry as _};
 
 use crate::demo::{CLI, Error};
 
@@ -27,6 +27,12 @@ pub(crate) fn plan() -> Result<Sunset, ClientError> {
     Sunset::at(SystemTime::now() + DAY * 180).with_link(GUIDE)
 }
 
+/// The plan that the client has in the file.
+pub(crate) async fn registered(store: &SqliteStore) -> Result<Option<Sunset>, Error> {
+    let client = store.find(CLI).await.map_err(BackendError::into_error)?;
+    Ok(client.and_then(|client| client.sunset().cloned()))
+}
+
 #[derive(Clone)]
 pub(crate) struct Leaving {
     pub(crate) store: SqliteStore,
@@ -36,8 +42,7 @@ pub(crate) struct Leaving {
 impl Leaving {
     /// Changes the plan of the client, from the next request on.
     async fn change(&self, change: impl FnOnce(Sunset) -> Result<Sunset, ClientError>) -> Result<StatusCode, Error> {
-        let client = self.store.find(CLI).await?.ok_or("the client is gone")?;
-        let plan = change(client.sunset().cloned().ok_or("the client has no end")?)?;
+        let plan = change(registered(&self.store).await?.ok_or("the client has no end")?)?;
         self.store.change_client(CLI, move |client| client.sunset(plan)).await?;
         Ok(StatusCode::NO_CONTENT)
     }

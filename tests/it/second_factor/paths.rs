@@ -118,8 +118,7 @@ async fn a_client_authentication_method_sees_no_secret_of_a_factor_where_these_a
         let fields: String = FIELDS.iter().map(|name| format!("&{name}=of-{name}")).collect();
         let body = format!("client_id=app&grant_type=password&username=alice&password=correct+horse{fields}");
         bed.send(request(Method::POST, "/oauth/token", &[FORM], &body)).await.assert_ok();
-        let seen = seen.lock().unwrap().clone();
-        seen
+        seen.lock().unwrap().clone()
     };
     assert_eq!(seen(true).await, [const { None::<String> }; 5]);
     assert_eq!(seen(false).await, FIELDS.map(|name| Some(format!("of-{name}"))));

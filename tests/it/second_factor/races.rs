@@ -94,30 +94,30 @@ fn run(race: impl Fn(&mut Memory, usize)) {
 
 #[test]
 fn of_100_right_codes_at_once_for_one_challenge_one_finishes_its_login() {
-    run(|memory, rounds| factor_rounds::right_codes(memory, rounds));
+    run(factor_rounds::right_codes);
 }
 
 #[test]
 fn of_50_challenges_at_once_one_is_finished_by_their_one_right_code() {
-    run(|memory, rounds| factor_rounds::challenges(memory, rounds));
+    run(factor_rounds::challenges);
 }
 
 #[test]
 fn of_50_codes_at_once_for_one_challenge_the_right_one_finishes_it_and_no_more_are_tried_than_its_budget_allows() {
-    run(|memory, rounds| factor_rounds::codes(memory, rounds));
+    run(factor_rounds::codes);
 }
 
 #[test]
 fn of_50_equal_recovery_codes_at_once_one_finishes_its_login_and_is_swapped_for_one() {
-    run(|memory, rounds| factor_rounds::recovery_codes(memory, rounds));
+    run(factor_rounds::recovery_codes);
 }
 
 #[test]
 fn of_two_enrolments_at_once_one_becomes_active_and_two_confirmations_of_one_count_once() {
-    run(|memory, rounds| factor_rounds::enrolments(memory, rounds));
+    run(factor_rounds::enrolments);
 }
 
 #[test]
 fn a_user_who_is_locked_or_has_another_password_while_codes_come_in_gets_nothing_afterwards() {
-    run(|memory, rounds| factor_rounds::changes(memory, rounds));
+    run(factor_rounds::changes);
 }
