@@ -30,11 +30,14 @@ pub struct AuditEvent<'a> {
     /// ([`Reason::WrongSecret`], [`Reason::ClientThrottled`]), and for a request that was refused by its head or form.
     pub grant_type: Option<&'a str>,
     /// Where tokens were issued: the grant type by which their login began. It is `grant_type` itself, but for a login that a second factor
-    /// has finished, and for a refresh, where it is that of the family.
+    /// has finished, and for a refresh, where it is that of the family: `password` if that was kept without one.
     pub origin: Option<&'a str>,
     /// Where tokens were issued: whether their login began by a password. It did by the password grant, and by an extension grant
     /// that [says so](crate::grant::ExtensionGrant::begins_password_login); at a refresh, as long as the grant is served still.
     pub by_password: bool,
+    /// Where tokens were issued: whether a login goes on that began before, and none began. It does at a refresh, and where a second
+    /// factor was shown that a refresh has asked for.
+    pub goes_on: bool,
     /// Where tokens were issued: in which ways the resource owner was authenticated, at a refresh in the login.
     pub methods: AuthenticationMethods,
     /// The client, if it is registered. On a refusal it may not have been authenticated.

@@ -18,6 +18,9 @@ pub(crate) enum Failure {
     Undecided(TokenError),
     /// It was no guess: there was too much work to try it, or it was right and nothing could be issued.
     Untried(TokenError),
+    /// It was right, and the end of its client has reached the user, or nobody could tell: it was no guess, and neither was the
+    /// password of a login that a second factor was to finish.
+    Out(TokenError),
 }
 
 impl Failure {
@@ -40,6 +43,7 @@ impl Failure {
             Self::Hidden(error) => Self::Hidden(error.refused_by(refusal)),
             Self::Undecided(error) => Self::Undecided(error.refused_by(refusal)),
             Self::Untried(error) => Self::Untried(error.refused_by(refusal)),
+            Self::Out(error) => Self::Out(error.refused_by(refusal)),
         }
     }
 
@@ -50,7 +54,8 @@ impl Failure {
             | Self::Open(error)
             | Self::Hidden(error)
             | Self::Undecided(error)
-            | Self::Untried(error) => error,
+            | Self::Untried(error)
+            | Self::Out(error) => error,
         }
     }
 
@@ -66,7 +71,7 @@ impl Failure {
             Err(Self::Open(error)) => (Err(error), Settlement::Pending),
             Err(Self::Hidden(error)) => (Err(error), Settlement::Denied),
             Err(Self::Undecided(error)) => (Err(error), Settlement::Undecided),
-            Err(Self::Untried(error)) => (Err(error), Settlement::Untried),
+            Err(Self::Untried(error) | Self::Out(error)) => (Err(error), Settlement::Untried),
         }
     }
 }

@@ -55,6 +55,8 @@ pub(crate) struct Issued {
     pub(crate) scope: Scope,
     /// That of the login, or of its refresh.
     pub(crate) grant_type: GrantType,
+    /// Whether it is no new login, but one that goes on.
+    pub(crate) goes_on: bool,
     /// Whether the login began by a password.
     pub(crate) by_password: bool,
     pub(crate) methods: AuthenticationMethods,
@@ -118,6 +120,7 @@ impl Trail {
             outcome,
             grant_type: self.grant_type.map(GrantType::name),
             origin: issued.and_then(|issued| self.origin(issued.grant_type)),
+            goes_on: issued.is_some_and(|issued| issued.goes_on),
             by_password: issued.is_some_and(|issued| issued.by_password),
             methods: issued.map_or(AuthenticationMethods::NONE, |issued| issued.methods),
             client: self.client.as_ref().map(Client::id),
@@ -136,7 +139,7 @@ impl Trail {
     /// By which grant type the login began that tokens are issued for by this one.
     fn origin(&self, grant_type: GrantType) -> Option<&str> {
         match &self.family {
-            Some(family) if grant_type.is_refresh() => family.grant_type(),
+            Some(family) if grant_type.is_refresh() => Some(family.began()),
             _ => Some(grant_type.name()),
         }
     }

@@ -139,7 +139,6 @@ impl Options {
         let formats = wording.formats;
         let answers = Answers::new(wording, Arc::clone(&auditor), Arc::clone(&clock));
         let reveals_denials = self.danger.reveal_custom_denials;
-        let grant_types = types.clone();
         let begins_password_logins = types.iter().any(|grant| grant.begins_password_login());
         let offer = EndpointOffer {
             grants: types,
@@ -218,7 +217,6 @@ impl Options {
                 rules,
                 clock,
                 auditor,
-                grant_types,
             }),
         };
         // Only now: a builder that fails serves nothing.

@@ -25,17 +25,18 @@ impl<'a> Seen<'a> {
         let (AuditOutcome::Issued { subject, .. }, Some(client)) = (event.outcome, event.client) else { return None };
         let user = ClientUser::new(client, event.realm, subject);
         let way = way(event);
-        let is_login = event.grant_type != Some(GrantType::REFRESH.name());
         let day = Day::of(event.at);
         let usage = match event.family {
-            Some(family) if !is_login => {
+            _ if !event.goes_on => Usage::new(way, event.by_password, day),
+            // A factor may have been shown at a refresh, on a day on which nobody has typed the password.
+            Some(family) if way != LoginWay::SecondFactor || !event.by_password => {
                 Usage::new(way, event.by_password, Day::of(family.authenticated_at())).with_refreshed(Some(day))
             }
-            _ if !is_login => return None,
-            _ => Usage::new(way, event.by_password, day),
+            _ => Usage::of_refresh(way, event.by_password, day),
         };
         let ends = |family: &RefreshFamily| Day::from_which(family.expires());
-        Some(Self { user, usage: usage.with_families_end(event.family.map(ends)), is_login, at: event.at })
+        let usage = usage.with_families_end(event.family.map(ends));
+        Some(Self { user, usage, is_login: !event.goes_on, at: event.at })
     }
 
     /// A login past this endpoint.

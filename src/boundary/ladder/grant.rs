@@ -391,6 +391,11 @@ impl Grant {
         self.facts.decisions.as_deref().map_or(&NO_CLAIMS, Decisions::private)
     }
 
+    /// Whether a login goes on by it that began before: at a refresh, and where a refresh has asked for a second factor.
+    pub(crate) fn goes_on(&self) -> bool {
+        self.kind().is_refresh() || self.facts.prolongs.is_some()
+    }
+
     /// What login rules have decided, if they change anything.
     pub(crate) fn decisions(&self) -> Option<Arc<Decisions>> {
         self.facts.decisions.clone()

@@ -4,7 +4,7 @@ use super::challenge::NewChallenge;
 use super::clearance::Open;
 use super::facts::GrantFacts;
 use crate::protocol::audience::Audience;
-use crate::protocol::client::registered::{Client, PASSWORD};
+use crate::protocol::client::registered::Client;
 use crate::protocol::factor::authenticator::FactorUser;
 use crate::protocol::factor::challenge::{Challenge, Prolonged};
 use crate::protocol::secret::secrets::RandomnessError;
@@ -23,7 +23,7 @@ pub(crate) struct OpenLogin {
 impl OpenLogin {
     pub(super) fn of(open: Open, facts: &GrantFacts, family: Option<&RefreshFamily>) -> Self {
         // What a family began with goes on.
-        let began = family.map_or(facts.grant_type.name(), |family| family.grant_type().unwrap_or(PASSWORD)).into();
+        let began = family.map_or(facts.grant_type.name(), RefreshFamily::began).into();
         let prolongs = match family {
             Some(family) => Some(Box::new(Prolonged {
                 id: family.id(),

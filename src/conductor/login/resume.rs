@@ -1,8 +1,9 @@
 //! The rungs of a login that was left open and is finished now.
 
-use std::future::{Future, Pending};
+use std::future::{Future, Pending, poll_fn};
 use std::net::IpAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::task::Poll;
 
 use http::Extensions;
 use zeroize::Zeroizing;
@@ -149,27 +150,30 @@ impl Rungs {
         }
     }
 
-    /// Settles the charge of what was shown by how the login ended. One that was finished gives back what its password was charged.
+    /// Settles the charge of what was shown by how the login ended. One that was finished gives back what its password was charged, and
+    /// so does one that the end of its client keeps out, or that nobody could say this of: all that was shown was right, and the login
+    /// can be shown no more.
     pub(crate) async fn settle_resumed(
         &self,
         charge: UsedCharge,
-        finishing: impl Future<Output = Result<Reply, Failure>> + Send + Unpin,
+        mut finishing: impl Future<Output = Result<Reply, Failure>> + Send + Unpin,
         attempt: Option<[u8; 32]>,
         address: Option<IpAddr>,
     ) -> Result<Reply, TokenError> {
         let budget = &self.parts.budget;
-        let ended = budget.settle(charge, Err(finishing), None, address).await;
-        // What the client's end refuses now was right all along.
-        let was_right = ended.as_ref().map_or_else(|error| is_by_end(error.reason), |_| true);
+        let mut was_right = false;
+        let watched = poll_fn(|cx| {
+            let polled = Pin::new(&mut finishing).poll(cx);
+            if let Poll::Ready(outcome) = &polled {
+                was_right = matches!(outcome, Ok(_) | Err(Failure::Out(_)));
+            }
+            polled
+        });
+        let ended = budget.settle(charge, Err(watched), None, address).await;
         let Some(attempt) = attempt.filter(|_| was_right) else { return ended };
         let finished: Result<_, Pending<_>> = Ok(Ok(ended));
         budget.settle(UsedCharge::resumed(attempt), finished, None, address).await?
     }
-}
-
-/// Whether the plan of the client refuses a login whose user has shown all that is asked for.
-const fn is_by_end(reason: Reason) -> bool {
-    matches!(reason, Reason::GrantSunset | Reason::GrantRamped)
 }
 
 fn decided(reason: Reason) -> Failure {

@@ -29,10 +29,9 @@ use crate::conductor::notices::Owner;
 use crate::conductor::plans::{ChangedPlan, Plans};
 use crate::conductor::trail::{Issued, Trail};
 use crate::observe::audit::Auditor;
-use crate::protocol::client::grant_type::GrantType;
+use crate::protocol::client::grant_type::began_by_password;
 use crate::protocol::client::policy::GrantRules;
 use crate::protocol::client::registered::Client;
-use crate::protocol::token::family::RefreshFamily;
 use crate::protocol::wire::error::TokenError;
 use crate::protocol::wire::form::Form;
 
@@ -58,8 +57,6 @@ pub(crate) struct Parts {
     pub(crate) rules: GrantRules,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) auditor: Arc<Auditor>,
-    /// Those that are served.
-    pub(crate) grant_types: Vec<GrantType>,
 }
 
 impl Rungs {
@@ -201,19 +198,19 @@ impl Rungs {
                 subject: grant.subject().clone(),
                 scope: grant.scope().clone(),
                 grant_type: grant.kind(),
-                by_password: self.is_by_password(grant, trail),
+                goes_on: grant.goes_on(),
+                by_password: is_by_password(grant, trail),
                 methods: grant.methods(),
             }));
         }
     }
+}
 
-    /// Whether the login of a grant began by a password. Of a refreshed one its family knows the name of the grant type alone.
-    fn is_by_password(&self, grant: &Grant, trail: &Trail) -> bool {
-        if !grant.kind().is_refresh() {
-            return grant.begins_password_login();
-        }
-        let name = trail.family.as_ref().and_then(RefreshFamily::grant_type);
-        let mut known = [GrantType::PASSWORD, GrantType::PASSWORD_IN_REALM].iter().chain(&*self.parts.grant_types);
-        known.any(|grant| grant.begins_password_login() && Some(grant.name()) == name)
+/// Whether the login of a grant began by a password. Of a refreshed one its family knows the name of the grant type alone.
+fn is_by_password(grant: &Grant, trail: &Trail) -> bool {
+    if grant.kind().is_refresh() {
+        trail.family.as_ref().is_some_and(|family| began_by_password(family.began()))
+    } else {
+        grant.begins_password_login()
     }
 }

@@ -144,7 +144,7 @@ impl Scales {
     /// Asks whether the user is excepted from the end of the client.
     async fn look_up(&self, login: &mut Login) -> Result<(), Failure> {
         // The credentials were right, so it was no guess.
-        let failed = |error: BackendError| Failure::Untried(error.because(Reason::ExceptionsFailed));
+        let failed = |error: BackendError| Failure::Out(error.because(Reason::ExceptionsFailed));
         let Some(exceptions) = &self.exceptions else {
             let text =
                 "the plan of a client looks exceptions up, and the endpoint has none: call `sunset_exceptions(..)`";
@@ -196,7 +196,7 @@ impl Scales {
 pub(super) fn refused(unweighed: Unweighed) -> Failure {
     match unweighed {
         Unweighed::Refused(error) => Failure::Decided(error),
-        Unweighed::Out(error) => Failure::Untried(error),
+        Unweighed::Out(error) => Failure::Out(error),
         Unweighed::Open(_) => {
             let text = "a login rule demands a second factor, and the endpoint has none: call `second_factor(..)`";
             Failure::of(BackendError::fault(text), Reason::RuleFailed)

@@ -164,7 +164,7 @@ pub(crate) fn families_end(client: &Client, grant_type: GrantType) -> Option<Sys
 /// The same of a family that has begun.
 pub(crate) fn family_end(client: &Client, family: &RefreshFamily) -> Option<SystemTime> {
     let end = client.sunset()?.families_end()?;
-    began_by_password(family.grant_type().unwrap_or(PASSWORD)).then_some(end)
+    began_by_password(family.began()).then_some(end)
 }
 
 /// Whether the client may go on with a login that began by this grant type, as it does by its refresh tokens: no date ends that.

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::methods::AuthenticationMethods;
 use super::subject_at_client::SubjectAtClient;
-use crate::protocol::client::registered::ClientId;
+use crate::protocol::client::registered::{ClientId, PASSWORD};
 use crate::protocol::scope::Scope;
 use crate::protocol::skew::{SKEW, is_ahead};
 
@@ -188,6 +188,12 @@ impl RefreshFamily {
     #[must_use]
     pub fn grant_type(&self) -> Option<&str> {
         self.0.grant_type.as_deref()
+    }
+
+    /// The name of the grant type by which the login began. One that was kept without its grant type began by a password: that is the
+    /// stricter reading.
+    pub(crate) fn began(&self) -> &str {
+        self.grant_type().unwrap_or(PASSWORD)
     }
 
     /// In which ways the resource owner was authenticated (RFC 8176); no refresh adds one.

@@ -26,6 +26,9 @@ impl<'a> ClientUser<'a> {
     }
 }
 
+/// The first day where none is known: after each one that is, and in the range of each database's numbers.
+const UNKNOWN_FIRST: Day = Day::from_number(i32::MAX.unsigned_abs());
+
 /// When one user of one client has used one way. Way and [`is_by_password`](Self::is_by_password) belong to the key of a row,
 /// beside client, realm and subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,7 +39,7 @@ pub struct Usage {
     /// Whether a password has begun these logins. Of [`LoginWay::SecondFactor`] and [`LoginWay::Extension`] a user can have both
     /// rows.
     pub is_by_password: bool,
-    /// The day of the first login.
+    /// The day of the first login. Later than [`last`](Self::last) where no login is known, but a refresh alone.
     pub first: Day,
     /// The day of the last login.
     pub last: Day,
@@ -52,6 +55,13 @@ impl Usage {
     #[must_use]
     pub const fn new(way: LoginWay, is_by_password: bool, day: Day) -> Self {
         Self { way, is_by_password, first: day, last: day, refreshed: None, families_end: None }
+    }
+
+    /// A refresh of this day, of a login of which no day is known: it is merged into the same row as any other.
+    #[must_use]
+    pub const fn of_refresh(way: LoginWay, is_by_password: bool, day: Day) -> Self {
+        let unknown = Self::new(way, is_by_password, Day::from_number(0));
+        unknown.with_logins(UNKNOWN_FIRST, Day::from_number(0)).with_refreshed(Some(day))
     }
 
     /// The days of the first and the last login.
@@ -95,6 +105,32 @@ impl Usage {
     #[must_use]
     pub fn seen(self) -> Day {
         self.last.max(self.refreshed.unwrap_or(self.last))
+    }
+
+    /// The first day of a login, or of the last refresh where none is known.
+    pub(crate) fn began(self) -> Day {
+        self.first.min(self.seen())
+    }
+
+    /// Whether a login is known, and not a refresh alone.
+    pub(crate) fn has_login(self) -> bool {
+        self.first <= self.last
+    }
+
+    /// The same with no day of a login or refresh after this one. What an event that lies ahead says of families lies as far ahead.
+    pub(crate) fn up_to(self, today: Day) -> Self {
+        let ahead = self.seen().number().saturating_sub(today.number());
+        if ahead == 0 {
+            return self;
+        }
+        let first = if self.has_login() { self.first.min(today) } else { self.first };
+        Self {
+            first,
+            last: self.last.min(today),
+            refreshed: self.refreshed.map(|day| day.min(today)),
+            families_end: self.families_end.map(|end| end.before(ahead)),
+            ..self
+        }
     }
 
     /// Whether nothing of it reaches to this day: no login, no refresh, no living family.

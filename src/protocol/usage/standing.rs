@@ -6,7 +6,7 @@ use super::row::Usage;
 /// The logins of one user on one side: those that a password began, or all others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Side {
-    /// First login, last login, last seen by login or refresh.
+    /// First login (later than the last one if none is known), last login, last seen by login or refresh.
     days: Option<(Day, Day, Day)>,
     refreshed: Option<Day>,
     families_end: Option<Day>,
@@ -21,7 +21,7 @@ impl Side {
     }
 
     fn is_seen(self, window: DayRange) -> bool {
-        self.days.is_some_and(|(first, _, seen)| window.meets(first, seen))
+        self.days.is_some_and(|(first, _, seen)| window.meets(first.min(seen), seen))
     }
 }
 
@@ -61,7 +61,7 @@ impl Standing {
 
     /// The last login by password.
     pub(crate) fn last_password_login(self) -> Option<Day> {
-        self.password.days.map(|(_, last, _)| last)
+        self.password.days.filter(|(first, last, _)| first <= last).map(|(_, last, _)| last)
     }
 
     /// The last refresh of what a login by password gave.
@@ -120,6 +120,23 @@ mod tests {
         // What was once is over.
         assert_eq!(stands(&[by(true, 1, 60), by(false, 50, 99)]), [true, false, true, false]);
         assert_eq!(stands(&[by(true, 1, 60), by(false, 50, 69)]), [false; 4]);
+    }
+
+    #[test]
+    fn a_refresh_of_a_login_of_which_no_day_is_known_is_seen_and_is_no_login() {
+        let day = Day::from_number;
+        let refresh = |is_by_password| Usage::of_refresh(Password, is_by_password, day(90));
+        assert_eq!(stands(&[refresh(true)]), [true, true, false, false]);
+        // It is after the first login without a password, and no falling back.
+        assert_eq!(stands(&[refresh(true), by(false, 80, 80)]), [true, false, true, false]);
+        assert_eq!(stands(&[refresh(false), by(true, 95, 95)]), [true, false, true, false]);
+        let mut standing = Standing::default();
+        standing.add(refresh(true));
+        assert_eq!((standing.last_password_login(), standing.last_password_refresh()), (None, Some(day(90))));
+        // In either order a login is as it was.
+        for merged in [refresh(true).merged(by(true, 60, 70)), by(true, 60, 70).merged(refresh(true))] {
+            assert_eq!((merged.first, merged.last, merged.refreshed), (day(60), day(70), Some(day(90))));
+        }
     }
 
     #[test]

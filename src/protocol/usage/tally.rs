@@ -189,9 +189,10 @@ impl Sums {
 
     fn add(&mut self, usage: Usage, window: DayRange) {
         let way = self.way(usage.way, usage.is_by_password);
-        let is_seen = window.meets(usage.first, usage.seen());
+        let is_seen = window.meets(usage.began(), usage.seen());
+        let has_logged_in = usage.has_login() && window.meets(usage.first, usage.last);
         add_one(&mut way.users, is_seen);
-        add_one(&mut way.refreshing, is_seen && !window.meets(usage.first, usage.last));
+        add_one(&mut way.refreshing, is_seen && !has_logged_in);
         way.last_seen = way.last_seen.max(Some(usage.seen()));
     }
 

@@ -1,19 +1,27 @@
 //! Ramp, exceptions and the end, where logins have a second factor.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tower_password_grant::client::Sunset;
+use tower_password_grant::clock::Clock as _;
 use tower_password_grant::{Client, StaticClients};
 
+use super::look_up::{Table, looked_up};
 use super::{DAY, GUIDE, assert_out, day, plan};
 use crate::support::Answer;
-use crate::support::factors::FactorBed;
+use crate::support::factors::{FactorBed, FactorBuilder};
+use crate::support::faults::{FAILURES, Ledger, Mode, Switch};
+use crate::support::protection::counted_by;
 
 /// The bed with a plan for `app`.
 fn bed(plan: Sunset) -> FactorBed {
+    of(plan, |builder| builder)
+}
+
+fn of(plan: Sunset, change: impl FnOnce(FactorBuilder) -> FactorBuilder) -> FactorBed {
     let app = Client::public("app").allow_password_grant().allow_refresh_tokens().allow_second_factor();
     let app = app.scopes("read transfer").default_scope("read").sunset(plan).build().unwrap();
-    FactorBed::with(|factors| factors, |builder| builder.clients(StaticClients::new([app]).unwrap()))
+    FactorBed::with(|factors| factors, |builder| change(builder.clients(StaticClients::new([app]).unwrap())))
 }
 
 fn opened(answer: &Answer) -> String {
@@ -45,10 +53,57 @@ async fn a_login_that_was_left_open_is_held_to_the_plan_again_when_it_is_finishe
     answer.assert_error(400, "unauthorized_client");
     assert_eq!(answer.json()["error_uri"], GUIDE);
     bed.redeem_otp(&tokens[0], &bed.code(&kim)).await.assert_ok();
-    // The password of `lee` was right each time: nothing is charged for it, however often.
-    for _ in 0..30 {
-        assert_out(&bed.login("lee", "").await);
+}
+
+/// The bed with a plan for `app`, a table of exceptions, and a limiter whose charges can be seen.
+fn counted(plan: Sunset) -> (FactorBed, Table, Ledger) {
+    let (table, ledger) = (Table::new(), Ledger::new(Switch::new(), Switch::new()));
+    let (exceptions, limiter) = (table.clone(), ledger.clone());
+    let bed = of(plan, |builder| builder.sunset_exceptions(exceptions).attack_protection(counted_by(limiter)));
+    (bed, table, ledger)
+}
+
+#[tokio::test]
+async fn what_the_password_was_charged_goes_back_where_end_or_ramp_come_before_the_factor_is_shown() {
+    let (end, seconds) = (day(100), Duration::from_secs);
+    // Within the life of the token a ramp this steep reaches everybody.
+    let steep = plan().ramp_from(end - seconds(400)).unwrap();
+    for (plan, out_at, reason) in
+        [(plan(), end, "grant_sunset"), (steep, end - Duration::from_millis(1), "grant_ramped")]
+    {
+        let (bed, _, ledger) = counted(plan.except("nobody", day(120)).unwrap());
+        let secret = bed.enrolled("lee").await;
+        let go_to = |time: SystemTime| bed.clock.advance(time.duration_since(bed.clock.now()).unwrap());
+        go_to(end - seconds(420));
+        let token = opened(&bed.login("lee", "").await);
+        assert_eq!(ledger.book().account.left, 1, "{reason}: it is charged until it is finished");
+        go_to(out_at);
+        bed.redeem_otp(&token, &bed.code(&secret)).await.assert_error(400, "unauthorized_client");
+        assert!(bed.last_event().ends_with(reason), "{}", bed.last_event());
+        assert_eq!(ledger.book().account.left, 0, "{reason}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_password_was_charged_goes_back_where_the_look_up_of_an_exception_fails_after_the_factor() {
+    let (bed, table, ledger) = counted(looked_up());
+    let secret = bed.enrolled("kim").await;
+    bed.clock.advance(DAY * 100);
+    for (mode, status, ..) in FAILURES.into_iter().filter(|(mode, ..)| *mode != Mode::Panic) {
+        table.switch.set(Mode::Work);
+        let token = opened(&bed.login("kim", "").await);
+        assert_eq!(ledger.book().account.left, 1, "{mode:?}: it is charged until it is finished");
+        table.switch.set(mode);
+        let answer = bed.redeem_otp(&token, &bed.code(&secret)).await;
+        assert_eq!((answer.status.as_u16(), ledger.book().account.left), (status, 0), "{mode:?}");
+        bed.clock.advance(Duration::from_secs(30));
+    }
+    table.switch.set(Mode::Work);
+    // A wrong code gives nothing back.
+    let token = opened(&bed.login("kim", "").await);
+    bed.redeem_otp(&token, "000000").await.assert_error(400, "invalid_grant");
+    assert_eq!(ledger.book().account.left, 2);
+    bed.redeem_otp(&token, &bed.code(&secret)).await.assert_ok();
 }
 
 #[tokio::test]

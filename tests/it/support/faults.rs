@@ -297,7 +297,7 @@ impl AttemptLimiter for Ledger {
             let charges = Self::charges(&mut book, is_client);
             match settlement {
                 Settlement::Success => charges.left = 0,
-                Settlement::Denied | Settlement::Refused => {}
+                Settlement::Denied | Settlement::Refused | Settlement::Pending => {}
                 _ => charges.left -= 1,
             }
             Ok(lock)
