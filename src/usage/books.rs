@@ -1,6 +1,6 @@
 //! What is being written: entries become rows and counts, and each row is written only where something of it is new.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher as _, RandomState};
 
 use super::queue::{Entries, Missed};
@@ -34,8 +34,8 @@ pub(super) struct Books {
     /// Rows that the store has like this: some of them, so that most logins of a day after the first write nothing.
     written: HashMap<RowKey, Usage>,
     counts: HashMap<CountKey, Counted>,
-    /// Under which the counts are written.
-    writer: u64,
+    /// Under which the counts of each day are written.
+    writers: BTreeMap<Day, u64>,
     /// Empty room to change for what waits.
     pub(super) room: Entries,
     /// Of this day everything is forgotten that is over.
@@ -55,16 +55,18 @@ impl Books {
             pending: HashMap::new(),
             written: HashMap::new(),
             counts: HashMap::new(),
-            writer: new_writer(),
+            writers: BTreeMap::new(),
             room: Entries::default(),
             pruned: None,
         }
     }
 
-    /// Enters what came out of the queue.
-    pub(super) fn enter(&mut self, missed: &mut Missed) {
+    /// Enters what came out of the queue. What lies ahead of today counts for today: a day that is still to come would stay the last
+    /// one of its row.
+    pub(super) fn enter(&mut self, today: Day, missed: &mut Missed) {
         let mut room = std::mem::take(&mut self.room);
         room.drain(|user, usage, is_login| {
+            let usage = usage.up_to(today);
             if !self.add(user, usage, is_login) {
                 missed.add(1, usage.seen());
             }
@@ -80,6 +82,7 @@ impl Books {
             return false;
         }
         if is_login {
+            self.writers.entry(usage.last).or_insert_with(new_writer);
             let counted = self.counts.entry(count).or_default();
             counted.logins = counted.logins.saturating_add(1);
         }
@@ -112,9 +115,10 @@ impl Books {
         let rows = self.pending.iter().take(BATCH).map(row).collect();
         let unwritten = self.counts.iter().filter(|(_, counted)| counted.logins > counted.written);
         let count = |((client, way, by, day), counted): (&CountKey, &Counted)| {
-            LoginCount::new(client.clone(), *way, *by, *day, self.writer, counted.logins)
+            let writer = self.writers.get(day)?;
+            Some(LoginCount::new(client.clone(), *way, *by, *day, *writer, counted.logins))
         };
-        UsageBatch::new(rows, unwritten.map(count).collect())
+        UsageBatch::new(rows, unwritten.filter_map(count).collect())
     }
 
     /// Notes that a batch is written. Nothing was entered since it was made.
@@ -132,12 +136,25 @@ impl Books {
         self.counts.values_mut().for_each(|counted| counted.written = counted.logins);
     }
 
-    /// Begins to count anew once there are too many days: all that was counted is written.
+    /// Begins to count anew once there are too many days: all that was counted is written. The newest day is counted on as long as there
+    /// is room, or each page of it would be a row of each client in the store.
     pub(super) fn turn_page(&mut self) {
-        if self.counts.len() >= self.capacity.min(4_096) && self.is_written() {
+        let most = self.capacity.min(4_096);
+        let Some(newest) = self.writers.keys().next_back().copied().filter(|_| self.counts.len() >= most) else {
+            return;
+        };
+        if !self.is_written() {
+            return;
+        }
+        let of_newest = self.counts.keys().filter(|(.., day)| *day == newest).count();
+        let older = self.counts.len().saturating_sub(of_newest);
+        // The numbers of before stay as they are: what is counted anew has another writer.
+        if of_newest >= self.capacity {
             self.counts.clear();
-            // The numbers of before stay as they are.
-            self.writer = new_writer();
+            self.writers.clear();
+        } else if older >= most || self.counts.len() >= self.capacity {
+            self.counts.retain(|(.., day), _| *day == newest);
+            self.writers.retain(|day, _| *day == newest);
         }
     }
 
@@ -221,14 +238,52 @@ mod tests {
         for day in 0..3 {
             assert!(add(&mut books, login("a", day)));
         }
-        let writer = books.writer;
+        let writers = books.writers.clone();
         books.turn_page();
-        assert_eq!(books.writer, writer);
+        assert_eq!(books.writers, writers);
         books.note_written(&books.batch());
         books.turn_page();
-        assert_ne!(books.writer, writer);
-        assert!(add(&mut books, login("a", 2)));
-        assert_eq!(books.batch().counts()[0].logins, 1);
+        // The newest day is counted on, and an older one anew.
+        let counted = |books: &mut Books, day| {
+            assert!(add(books, login("a", day)));
+            let batch = books.batch();
+            books.note_written(&batch);
+            (batch.counts()[0].writer, batch.counts()[0].logins)
+        };
+        assert_eq!(counted(&mut books, 2), (writers[&Day::from_number(2)], 2));
+        let (writer, logins) = counted(&mut books, 1);
+        assert!(writer != writers[&Day::from_number(1)] && logins == 1);
+    }
+
+    #[test]
+    fn many_clients_have_one_count_a_day_each_however_often_it_is_written() {
+        let mut books = Books::new(65_536);
+        let mut counts = std::collections::BTreeMap::new();
+        for round in 1..=3 {
+            for client in 0..5_000 {
+                let (client, usage) = (ClientId::new(format!("app-{client}")).unwrap(), login("a", 7).1);
+                assert!(books.add(ClientUser::new(&client, None, "a"), usage, true));
+            }
+            while !books.is_written() {
+                let batch = books.batch();
+                books.note_written(&batch);
+                for count in batch.counts() {
+                    counts.insert((count.client.clone(), count.day, count.writer), count.logins);
+                }
+            }
+            books.turn_page();
+            assert_eq!((counts.len(), counts.values().sum::<u64>()), (5_000, round * 5_000));
+        }
+        // A day that is over goes, and room stays for the next one.
+        for client in 0..5_000 {
+            let (client, usage) = (ClientId::new(format!("app-{client}")).unwrap(), login("a", 8).1);
+            assert!(books.add(ClientUser::new(&client, None, "a"), usage, true));
+        }
+        while !books.is_written() {
+            books.note_written(&books.batch());
+        }
+        books.turn_page();
+        assert_eq!((books.counts.len(), books.writers.len()), (5_000, 1));
     }
 
     #[test]

@@ -63,8 +63,11 @@ const RETENTION: u32 = 400;
 /// # What a row has
 /// Client, realm, subject, the [way](crate::usage::LoginWay), whether a password began the login, the days of the first and the last
 /// login, the last day of a refresh, and the day from which on no refresh token family of it lives. A refresh is of the way of the login that
-/// began its family, and tells the day of that login, too, so that a ledger learns of logins from before its time. Days are in UTC, by
-/// the time of the events; a clock that is set back takes none back.
+/// began its family, and tells the day of that login, too, so that a ledger learns of logins from before its time; not where a second
+/// factor was shown beside the password, as that may have been at a refresh. Such a refresh is no new login. Days are in UTC, by
+/// the time of the events; a clock that is set back takes none back. No day lies ahead: what comes with a later one, from
+/// [`note`](Self::note) or from a clock that is set forward for a moment, counts for the day on which it is entered. A clock that stays
+/// ahead is believed after an hour.
 ///
 /// # What is lost
 /// What waits when the process ends without [`flush`](Self::flush): some seconds of logins. Several processes may write to one store.
@@ -124,6 +127,7 @@ impl UsageLedger {
             retention: RETENTION,
             queue: Mutex::default(),
             books: AsyncMutex::new(Books::new(CAPACITY)),
+            today: Mutex::default(),
             wake: Notify::new(),
         }))))
     }
@@ -175,7 +179,8 @@ impl UsageLedger {
     }
 
     /// Notes a login that the layer does not see, such as one by the code flow of another server: its user has moved. `client` is the
-    /// one whose users are to be counted, `subject` and `realm` as in the tokens of the password grant, `at` when it was.
+    /// one whose users are to be counted, `subject` and `realm` as in the tokens of the password grant, `at` when it was: a time to come
+    /// counts for today.
     pub fn note(&self, client: &ClientId, subject: &str, realm: Option<&str>, at: SystemTime) {
         let user = ClientUser::new(client, realm, subject);
         self.shared().put(&Seen::elsewhere(user, Day::of(at), at));

@@ -23,6 +23,7 @@ mod queue;
 mod report;
 mod seen;
 mod task;
+mod today;
 
 pub use self::ledger::{Page, UsageLedger};
 pub use self::report::UsageReport;

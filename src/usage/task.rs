@@ -10,6 +10,7 @@ use tokio::time::{sleep, timeout};
 use super::books::Books;
 use super::queue::{Missed, Queue};
 use super::seen::Seen;
+use super::today::Today;
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock as _, PartClock, SteadyTime};
 use crate::boundary::put_down::put_down;
@@ -39,6 +40,8 @@ pub(super) struct Shared {
     pub(super) retention: u32,
     pub(super) queue: Mutex<Queue>,
     pub(super) books: AsyncMutex<Books>,
+    /// Begins with what is entered first, as the endpoint may hand its clock before.
+    pub(super) today: Mutex<Option<Today>>,
     pub(super) wake: Notify,
 }
 
@@ -94,7 +97,8 @@ impl Shared {
     pub(super) fn enter(&self, books: &mut Books) {
         held(self.queue.lock()).swap(&mut books.room);
         let mut missed = Missed::default();
-        books.enter(&mut missed);
+        let today = held(self.today.lock()).get_or_insert_with(|| Today::begin(&self.clock)).at_most(&self.clock);
+        books.enter(today, &mut missed);
         if let Some(day) = missed.since {
             held(self.queue.lock()).missed.add(missed.count, day);
         }

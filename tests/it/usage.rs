@@ -3,6 +3,8 @@
 mod faults;
 #[cfg(feature = "mfa")]
 mod recount;
+#[cfg(feature = "mfa")]
+mod step_up;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -138,6 +140,40 @@ async fn a_day_ends_at_midnight_in_utc_and_a_clock_that_is_set_back_takes_none_b
     // Last seen is the later day still.
     let report = store.report(DayRange::new(Day::default(), Day::from_number(u32::MAX))).await.unwrap();
     assert_eq!(report[0].ways[0].last_seen.unwrap().to_string(), "2026-01-02");
+}
+
+#[tokio::test]
+async fn what_comes_from_the_future_is_of_today_and_the_next_login_counts_as_ever() {
+    let (store, clock) = (Arc::new(MemoryUsage::new()), ManualClock::new());
+    clock.set_back(DAY * 300);
+    let usage = ledger(Arc::clone(&store), &clock);
+    let app = client("app");
+    let all = DayRange::new(Day::default(), Day::from_number(u32::MAX));
+    let seen = async || {
+        usage.flush().await.unwrap();
+        let way = store.report(all).await.unwrap()[0].ways[0];
+        (way.last_seen.unwrap(), way.logins)
+    };
+    let today = Day::of(clock.now());
+    usage.note(&app, "alice", None, clock.now() + DAY * 1_000);
+    assert_eq!(seen().await, (today, 1));
+    // A clock that is ahead for a moment, also while it is entered.
+    clock.set_right();
+    usage.note(&app, "alice", None, clock.now());
+    assert_eq!(seen().await, (today, 2));
+    clock.set_back(DAY * 300);
+    clock.advance(DAY);
+    usage.note(&app, "alice", None, clock.now());
+    assert_eq!(seen().await, (today.after(1), 3));
+    let report = usage.report(DAY).await.unwrap();
+    assert_eq!(report.clients[0].ways[0].logins, 1);
+    // One that stays ahead is right after all.
+    clock.set_right();
+    usage.note(&app, "alice", None, clock.now());
+    assert_eq!(seen().await, (today.after(1), 4));
+    clock.advance(Duration::from_secs(3_600));
+    usage.note(&app, "alice", None, clock.now());
+    assert_eq!(seen().await, (Day::of(clock.now()), 5));
 }
 
 #[tokio::test]

@@ -26,6 +26,11 @@ impl ManualClock {
         *self.0.lock().unwrap() += time;
     }
 
+    /// Sets the wall clock right after it was set back.
+    pub fn set_right(&self) {
+        *self.1.lock().unwrap() = Duration::ZERO;
+    }
+
     /// Sets the wall clock back, as an operator or NTP would.
     pub fn set_back(&self, time: Duration) {
         *self.1.lock().unwrap() += time;
