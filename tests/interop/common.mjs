@@ -5,6 +5,7 @@ const { SERVER, EXAMPLE, CLIENT_ID, CLIENT_SECRET, PUBLIC_CLIENT_ID, API_CLIENT_
 const { TOKEN_USERNAME, TOKEN_PASSWORD } = process.env
 // Of the server of two realms.
 const { CUSTOMERS_CLIENT_ID, CUSTOMER_PASSWORD, EMPLOYEE_PASSWORD, BLOCKED_USERNAME, DEMANDED_USERNAME } = process.env
+const { REHEARSING_CLIENT_ID, ENDED_CLIENT_ID, LAST_USERS_CLIENT_ID, GUIDE, BROWNOUT_END, END_TO_COME, END } = process.env
 
 export const REALM_GRANT = 'http://auth0.com/oauth/grant-type/password-realm'
 export const FACTOR_GRANTS = ['mfa-otp', 'mfa-oob', 'mfa-recovery-code'].map((name) => `http://auth0.com/oauth/grant-type/${name}`)
@@ -26,6 +27,17 @@ export const settings = {
   hasApi: EXAMPLE === 'axum',
   subject: EXAMPLE === 'axum' ? 'employees:alice' : 'user:alice',
   grants: ['password', 'refresh_token', ...(EXAMPLE === 'axum' ? [REALM_GRANT, ...FACTOR_GRANTS] : [])],
+}
+
+// The clients of that server that leave the grant, and the dates of their plans in seconds since 1970.
+export const leaving = {
+  rehearsingClientId: REHEARSING_CLIENT_ID,
+  endedClientId: ENDED_CLIENT_ID,
+  lastUsersClientId: LAST_USERS_CLIENT_ID,
+  guide: GUIDE,
+  brownoutEnd: BROWNOUT_END,
+  endToCome: END_TO_COME,
+  end: END,
 }
 
 export function check(what, seen, expected) {

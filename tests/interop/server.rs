@@ -1,6 +1,7 @@
-//! A server of two realms with a login rule and second factors, for OAuth clients that were not written here: `tests/interop/run` starts it. It prints
-//! what a client must know of it, each as `NAME=value`.
+//! A server of two realms with a login rule and second factors, and clients that leave the grant, for OAuth clients that were not written here:
+//! `tests/interop/run` starts it. It prints what a client must know of it, each as `NAME=value`.
 
+mod leaving;
 #[path = "../../examples/demo/start.rs"]
 mod start;
 #[allow(dead_code, reason = "the examples use the rest")]
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
+use leaving::Leaving;
 use start::Error;
 use tower_password_grant::argon2::Argon2Verifier;
 use tower_password_grant::mfa::Factors;
@@ -22,7 +24,7 @@ use tower_password_grant::rules::{LoginEvent, Ruling, rule_fn};
 use tower_password_grant::store::{MemoryAccessTokens, MemoryFactors, MemoryRefreshTokens, SecretDigest};
 use tower_password_grant::token::{IntrospectionEndpoint, RefreshTokens};
 use tower_password_grant::user::SecretKeys;
-use tower_password_grant::{Client, OpaqueIssuer, PasswordGrant, PasswordGrantLayer, PeerAddress, StaticClients};
+use tower_password_grant::{Client, OpaqueIssuer, PasswordGrant, PeerAddress};
 use users::Users;
 
 /// alice's password in each realm.
@@ -40,7 +42,7 @@ async fn main() -> ExitCode {
 async fn serve() -> Result<(), Error> {
     let listener = start::listen().await?;
     let address = listener.local_addr()?;
-    let app = Router::new().layer(layer(address)?);
+    let app = app(address)?;
     println!("listening on http://{address}");
     println!("CLIENT_ID=app\nCUSTOMERS_CLIENT_ID=shop\nAPI_CLIENT_ID=api\nAPI_CLIENT_SECRET={SECRET}");
     println!("TOKEN_USERNAME=alice\nCUSTOMER_PASSWORD={CUSTOMER}\nEMPLOYEE_PASSWORD={EMPLOYEE}");
@@ -50,21 +52,18 @@ async fn serve() -> Result<(), Error> {
     Ok(())
 }
 
-/// The client `app` lists both realms, `shop` the customers alone.
-fn layer(address: SocketAddr) -> Result<PasswordGrantLayer, Error> {
+/// The client `app` lists both realms, as do those that leave, and `shop` the customers alone.
+fn app(address: SocketAddr) -> Result<Router, Error> {
     let directory = |password| Users::with_password(["alice", "bob", DEMANDED], password).map(Argon2Verifier::new);
     let realms = Realms::new().realm("customers", directory(CUSTOMER)??)?.realm("employees", directory(EMPLOYEE)??)?;
-    let client = |id| {
+    let client = |id: &str| {
         let client = Client::public(id).allow_password_grant().allow_realm_grant().allow_refresh_tokens();
         let client = client.allow_second_factor();
-        client.scopes("read").default_scope("read")
+        client.scopes("read").default_scope("read").realms(["customers", "employees"])
     };
     let api = Client::confidential("api", &SecretDigest::of(SECRET)).allow_introspection();
-    let clients = StaticClients::new([
-        client("app").realms(["customers", "employees"]).build()?,
-        client("shop").realms(["customers"]).build()?,
-        api.build()?,
-    ])?;
+    let shop = client("shop").realms(["customers"]);
+    let clients = Leaving::new(&[client("app").build()?, shop.build()?, api.build()?], client)?;
     let rule = rule_fn("directory", |login: LoginEvent| async move {
         Ok(match login.subject().id() {
             "customers|user:bob" => Ruling::interaction_required(),
@@ -75,7 +74,7 @@ fn layer(address: SocketAddr) -> Result<PasswordGrantLayer, Error> {
     let factors = Factors::new(MemoryFactors::new(), SecretKeys::random()?).totp("Example");
     let tokens = Arc::new(OpaqueIssuer::new(MemoryAccessTokens::new()));
     let layer = PasswordGrant::builder()
-        .clients(clients)
+        .clients(Arc::clone(&clients))
         .verifier(realms)
         .issuer(Arc::clone(&tokens))
         .access_tokens(tokens)
@@ -86,5 +85,5 @@ fn layer(address: SocketAddr) -> Result<PasswordGrantLayer, Error> {
         .metadata(Metadata::new(format!("http://{address}")))
         .peer_address(PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip())))
         .build()?;
-    Ok(layer)
+    Ok(clients.router().layer(layer))
 }
