@@ -95,7 +95,11 @@ pub enum AuditOutcome<'a> {
     },
     /// A client was found with another [end](crate::client::Sunset), or with other steps to it, than before: its registration was
     /// changed where it is kept, or the end was given or taken away. Said once for each change, in each process that finds the client
-    /// afterwards, and for the first 1,024 clients. The event is about no request: it has no address.
+    /// before and afterwards: a process remembers the last 4,096 clients that it has found, at least, and a change while none runs is
+    /// not seen. The event is about no request: it has no address.
+    ///
+    /// Copies of a registration that disagree for a while look like a change at each request. So a client has at most 16 of these
+    /// events at once, and then one a minute, which says what has changed since the last.
     #[non_exhaustive]
     SunsetChanged {
         /// The end before, if there was one.

@@ -14,6 +14,7 @@ use crate::protocol::realm::Realm;
 use crate::protocol::rules::decisions::Decisions;
 use crate::protocol::scope::Scope;
 use crate::protocol::token::family::FamilyId;
+use crate::protocol::token::lifetime::SHORTEST_LIFETIME;
 use crate::protocol::token::methods::AuthenticationMethods;
 use crate::protocol::user::subject::Subject;
 use crate::protocol::wire::error::Reason;
@@ -34,6 +35,8 @@ pub(super) struct GrantFacts {
     pub(super) family: Option<FamilyId>,
     /// The family whose place that of this login takes.
     pub(super) prolongs: Option<Box<Prolonged>>,
+    /// Whether it ends no later than that family would have.
+    pub(super) ends_as_before: bool,
     /// What login rules have decided, if they change anything.
     pub(super) decisions: Option<Arc<Decisions>>,
 }
@@ -68,6 +71,7 @@ impl GrantFacts {
             issued_at: now,
             family: None,
             prolongs: None,
+            ends_as_before: false,
             decisions: None,
         };
         Ok((facts, limits))
@@ -77,5 +81,20 @@ impl GrantFacts {
     pub(super) fn family_scope(&self) -> &Scope {
         let before = self.prolongs.as_deref().and_then(|family| family.scope.as_ref());
         before.unwrap_or(&self.scope)
+    }
+
+    /// Shortens the access token, which does not outlive the family that it comes from.
+    pub(super) fn live_until(&mut self, end: SystemTime) -> Result<(), Reason> {
+        let rest = end.duration_since(self.issued_at).unwrap_or_default();
+        if rest < SHORTEST_LIFETIME {
+            return Err(Reason::RefreshTokenExpired);
+        }
+        self.lifetime = self.lifetime.min(rest);
+        Ok(())
+    }
+
+    /// The latest end of a family that begins with it, and of its access tokens, if there is one.
+    pub(super) fn latest_end(&self) -> Option<SystemTime> {
+        self.prolongs.as_deref().filter(|_| self.ends_as_before).map(|family| family.ends)
     }
 }

@@ -84,11 +84,7 @@ impl Login {
         facts.authenticated_at = family.authenticated_at();
         facts.family = Some(family.id());
         // No access token outlives the family that it came from.
-        let rest = ends.duration_since(now).unwrap_or_default();
-        if rest < SHORTEST_LIFETIME {
-            return Err(Reason::RefreshTokenExpired);
-        }
-        facts.lifetime = facts.lifetime.min(rest);
+        facts.live_until(ends)?;
         limits.hold_to(family.scope());
         Ok(Self { facts, limits, demand, proven, family: Some(family), password: None })
     }
@@ -104,14 +100,19 @@ impl Login {
         let Returned { user: ReturningUser(verified), right, prolongs } = returned;
         // Where it prolongs another login, that one bounds what rules add; else what bounds each login does.
         let bound = prolongs.is_some().then(|| terms.scope.clone());
-        // A refresh goes on, whatever the plan of the client says of new logins.
-        let admission = if prolongs.is_some() { Admission::In } else { terms.admission(&verified.subject, rules, now) };
+        let admission = terms.admission(&verified.subject, rules, now);
+        // A refresh goes on, whatever the plan of the client says of new logins; where it would refuse one, no longer than before.
+        let ends_as_before = prolongs.is_some() && admission != Admission::In;
+        let admission = if prolongs.is_some() { Admission::In } else { admission };
         let proven = Proven::by_factor(right, admission, now);
         let (mut facts, mut limits) = GrantFacts::decide(terms, verified, proven.methods(), rules, now)?;
         if let Some(bound) = bound {
             limits.hold_to(&bound);
         }
-        facts.prolongs = prolongs;
+        (facts.prolongs, facts.ends_as_before) = (prolongs, ends_as_before);
+        if let Some(end) = facts.latest_end() {
+            facts.live_until(end)?;
+        }
         Ok(Self { facts, limits, demand, proven, family: None, password: None })
     }
 
@@ -448,13 +449,16 @@ impl Grant {
     }
 
     /// Begins a family of refresh tokens, which no access token of it outlives; `None` if it would end beyond all time.
+    ///
+    /// The plan of the client bounds the access token alone. The family keeps an end of its own, and each refresh is held to the plan as
+    /// it is then: so the plan can be moved and taken back for families that have begun meanwhile, too.
     pub(crate) fn begin_family(&mut self, id: FamilyId, lifetime: Duration) -> Option<RefreshFamily> {
-        let rest = self.families_end().map(|end| end.duration_since(self.facts.issued_at).unwrap_or_default());
-        let lifetime = rest.map_or(lifetime, |rest| rest.min(lifetime));
+        let by_plan = self.families_end().map(|end| end.duration_since(self.facts.issued_at).unwrap_or_default());
         let facts = &mut self.facts;
         facts.family = Some(id);
-        facts.lifetime = facts.lifetime.min(lifetime);
+        facts.lifetime = facts.lifetime.min(lifetime).min(by_plan.unwrap_or(lifetime));
         let expires = facts.issued_at.checked_add(lifetime)?;
+        let expires = facts.latest_end().map_or(expires, |end| end.min(expires));
         let family =
             RefreshFamily::new(id, facts.subject.id(), facts.client.id().clone(), facts.authenticated_at, expires)
                 .with_realm(facts.realm.as_deref())

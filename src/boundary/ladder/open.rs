@@ -27,6 +27,7 @@ impl OpenLogin {
         let prolongs = match family {
             Some(family) => Some(Box::new(Prolonged {
                 id: family.id(),
+                ends: family.expires(),
                 scope: Some(family.scope()).filter(|scope| !scope.is_empty() && **scope != facts.scope).cloned(),
             })),
             // It was left open before.

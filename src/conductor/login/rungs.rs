@@ -88,7 +88,7 @@ impl Rungs {
     #[inline(never)]
     fn tell_plan(&self, client: &Client, trail: &Trail) {
         let Parts { auditor, clock, .. } = &self.parts;
-        let Some(ChangedPlan { before, after }) = self.plans.note(client) else { return };
+        let Some(ChangedPlan { before, after }) = self.plans.note(client, || clock.elapsed()) else { return };
         if let Some(times) = auditor.times(&**clock, trail.started) {
             let event = trail.event(AuditOutcome::SunsetChanged { before, after }, times);
             // The request that comes first has nothing to do with it.

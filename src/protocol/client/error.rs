@@ -91,6 +91,9 @@ pub enum ClientError {
     /// Refresh tokens that end before the grant.
     #[error("the families of a client end with its grant or later: give `end_families_at` a later date")]
     FamiliesEndEarly,
+    /// A plan that is made with a date that is over, and what it is the date of.
+    #[error("{0} of the client's end lies in the past: give a later date, or leave it out")]
+    SunsetOver(&'static str),
     /// A date that no registration can hold.
     #[error("a date of the client's end is beyond all time")]
     SunsetDate,

@@ -56,6 +56,8 @@ pub(crate) struct Challenge {
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Prolonged {
     pub(crate) id: FamilyId,
+    /// When it would have ended.
+    pub(crate) ends: SystemTime,
     /// What its login has got, if the refresh asked for less of it. The family that takes its place gets all of it.
     pub(crate) scope: Option<Scope>,
 }
@@ -80,7 +82,8 @@ impl Challenge {
             .bytes(&time(self.expires))
             .maybe(self.attempt.as_ref(), |packed, attempt| packed.bytes(attempt))
             .maybe(self.family.as_ref(), |packed, family| {
-                packed.bytes(family.id.as_bytes()).maybe(family.scope.as_ref().map(Scope::as_str), Packed::text)
+                let packed = packed.bytes(family.id.as_bytes()).bytes(&time(family.ends));
+                packed.maybe(family.scope.as_ref().map(Scope::as_str), Packed::text)
             })
             .finish()
     }
@@ -120,7 +123,8 @@ impl Challenge {
             attempt: rest.maybe(Unpacked::bytes)?,
             family: rest.maybe(|rest| {
                 let id = FamilyId::from_bytes(rest.bytes()?);
-                Ok(Prolonged { id, scope: rest.maybe(|rest| scope(rest.text()?))? })
+                let ends = instant(rest.bytes()?)?;
+                Ok(Prolonged { id, ends, scope: rest.maybe(|rest| scope(rest.text()?))? })
             })?,
         };
         rest.end()?;
@@ -233,7 +237,7 @@ mod tests {
             [client, subject, scope, grant_type] in [text(), text(), text(), text()],
             [realm, credential_version, audience] in std::array::from_fn::<_, 3, _>(|_| proptest::option::of(text())),
             bits in 0..1_u16 << 7,
-            [authenticated_at, expires] in [instants(), instants()],
+            [authenticated_at, expires, family_ends] in [instants(), instants(), instants()],
             attempt: Option<[u8; 32]>,
             family: Option<[u8; 16]>,
             family_scope in proptest::option::of("[a-z]{1,9}"),
@@ -244,6 +248,7 @@ mod tests {
                 authenticated_at, expires, attempt,
                 family: family.map(|id| Prolonged {
                     id: FamilyId::from_bytes(id),
+                    ends: family_ends,
                     scope: family_scope.map(|scope| scope.parse().unwrap()),
                 }),
             }

@@ -59,6 +59,34 @@ async fn older_families_that_a_password_began_are_refused_from_the_date_on_like_
 }
 
 #[tokio::test]
+async fn a_date_that_is_moved_or_taken_back_holds_for_families_that_were_begun_meanwhile() {
+    let bed = bed();
+    let ending = |at| client().sunset(plan().end_families_at(at).unwrap());
+    bed.clients.put(ending(day(100)));
+    bed.go_to(day(99));
+    let mut tokens = Vec::new();
+    for body in [login("lee", "right"), format!("grant_type={PIN}&badge=1")] {
+        tokens.push(token(&bed.token(&body).await));
+    }
+    for (time, plan, goes_on) in [
+        (day(120), ending(day(130)), true),
+        (day(140), client().sunset(plan()), true),
+        (day(140), ending(day(130)), false),
+        (day(140), ending(day(150)), true),
+    ] {
+        bed.clients.put(plan);
+        bed.go_to(time);
+        for token in &mut tokens {
+            let answer = bed.refresh(token).await;
+            assert_eq!(answer.status == 200, goes_on, "{time:?} {answer:?}");
+            if goes_on {
+                *token = self::token(&answer);
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn no_access_token_of_a_login_outlives_the_end_of_its_family() {
     let bed = bed();
     bed.clients.put(client().sunset(plan().end_families_at(day(100)).unwrap()));

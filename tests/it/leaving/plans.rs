@@ -56,6 +56,23 @@ async fn each_change_of_a_plan_is_an_event_of_its_own_and_is_said_once() {
     assert_eq!((first.field("client"), said.count()), (Some("app"), expected.len() - 1));
 }
 
+#[tokio::test]
+async fn copies_of_a_registry_that_disagree_do_not_flood_the_audit_trail() {
+    let (kept, sink) = changes();
+    let bed = Bed::with(plan(), |builder| builder.audit(sink));
+    for turn in 0..60 {
+        bed.clients.put(app().sunset(if turn % 2 == 0 { plan() } else { plan().move_to(day(130)).unwrap() }));
+        bed.login("lee").await.assert_ok();
+    }
+    assert_eq!(kept.lock().unwrap().len(), 16);
+    // What holds in the end is said.
+    bed.clock.advance(HOUR);
+    bed.login("lee").await.assert_ok();
+    let last = kept.lock().unwrap().last().cloned();
+    assert_eq!(last, Some(("app".to_owned(), Some(day(100)), Some(day(130)))));
+    assert_eq!(kept.lock().unwrap().len(), 17);
+}
+
 #[cfg(feature = "sqlite")]
 #[tokio::test]
 async fn a_plan_that_is_moved_in_the_store_holds_from_the_next_request_on() {

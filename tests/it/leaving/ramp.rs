@@ -8,12 +8,15 @@ use async_trait::async_trait;
 use tower_password_grant::audit::Reason;
 use tower_password_grant::client::Sunset;
 use tower_password_grant::limiter::SharedKey;
+use tower_password_grant::mount::Profile;
 use tower_password_grant::rules::{Ruling, rule_at_once_fn};
 use tower_password_grant::user::{Finding, OnLeak, Shield};
 use tower_password_grant::{BackendError, Password, Subject};
 
 use super::{Bed, DAY, app, assert_out, bytes, day, login, plan, ramp};
 use crate::support::protection::counted_by;
+
+const REALM_GRANT: &str = "http://auth0.com/oauth/grant-type/password-realm";
 
 /// The names of those of 60 users who are refused now.
 async fn refused(bed: &Bed) -> Vec<String> {
@@ -115,36 +118,48 @@ async fn an_exception_outlives_ramp_and_end_and_its_end_is_that_of_the_announced
 
 /// What 20 wrong passwords of one user get, then the right one of the locked account, and how often the verifier was asked.
 async fn guessed(
+    (profile, in_realm): (Profile, bool),
     plan: Sunset,
     time: u32,
     user: &str,
 ) -> (Vec<(http::StatusCode, http::HeaderMap, bytes::Bytes)>, usize) {
-    let bed = Bed::new(plan);
+    let bed = Bed::of(profile, plan.clone(), |builder| builder);
+    if in_realm {
+        bed.clients.put(app().allow_realm_grant().realms(["one", "two"]).sunset(plan));
+    }
+    let body = |password: &str| match in_realm {
+        true => format!("grant_type={REALM_GRANT}&realm=two&username={user}&password={password}"),
+        false => login(user, password),
+    };
     bed.go_to(day(time));
     let mut seen = Vec::new();
     for guess in 0..20 {
-        seen.push(bytes(&bed.token(&login(user, &format!("wrong-{guess}"))).await));
+        seen.push(bytes(&bed.token(&body(&format!("wrong-{guess}"))).await));
     }
     let calls = bed.calls();
-    seen.push(bytes(&bed.login(user).await));
+    seen.push(bytes(&bed.token(&body("right")).await));
     (seen, calls)
 }
 
 #[tokio::test]
 async fn wrong_passwords_tell_neither_ramp_nor_exception_nor_the_end_while_an_exception_is_left() {
     let excepting = || ramp().except("kim", day(120)).unwrap();
-    // `user-1` and `lee` are before and behind the front of the ramp at some time of these; `kim` is excepted.
-    for time in [10, 55, 75, 95, 100, 110] {
-        let expected = guessed(excepting(), time, "somebody").await;
-        assert_eq!(expected.0[0].0, 400);
-        assert!(expected.0[0].2.starts_with(b"{\"error\":\"invalid_grant\""), "{expected:?}");
-        assert_eq!(expected.0[19].0, 429);
-        for user in ["kim", "lee", "user-1", "user-2", "user-3"] {
-            assert_eq!(guessed(excepting(), time, user).await, expected, "day {time}, {user}");
+    let [rfc, auth0] = [(Profile::Rfc6749, 400), (Profile::Auth0, 403)];
+    for ((profile, status), in_realm) in [(rfc, false), (rfc, true), (auth0, false), (auth0, true)] {
+        let way = (profile, in_realm);
+        // `user-1` and `lee` are before and behind the front of the ramp at some time of these; `kim` is excepted.
+        for time in [10, 55, 75, 95, 100, 110] {
+            let expected = guessed(way, excepting(), time, "somebody").await;
+            assert_eq!(expected.0[0].0, status);
+            assert!(expected.0[0].2.starts_with(b"{\"error\":\"invalid_grant\""), "{expected:?}");
+            assert_eq!(expected.0[19].0, 429);
+            for user in ["kim", "lee", "user-1", "user-2", "user-3"] {
+                assert_eq!(guessed(way, excepting(), time, user).await, expected, "{way:?}, day {time}, {user}");
+            }
+            // Nor does a client whose end is far away look another way, but for what is announced.
+            let far = Sunset::at(day(100)).with_link(super::GUIDE).unwrap().look_up_exceptions(day(200)).unwrap();
+            assert_eq!(guessed(way, far, time, "kim").await, expected, "{way:?}, day {time}");
         }
-        // Nor does a client whose end is far away look another way, but for what is announced.
-        let far = Sunset::at(day(100)).with_link(super::GUIDE).unwrap().look_up_exceptions(day(200)).unwrap();
-        assert_eq!(guessed(far, time, "kim").await, expected, "day {time}");
     }
 }
 

@@ -4,10 +4,13 @@ use std::time::{Duration, SystemTime};
 
 use tower_password_grant::client::Sunset;
 use tower_password_grant::clock::Clock as _;
+use tower_password_grant::mount::Profile;
+use tower_password_grant::store::MemoryRefreshTokens;
+use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::{Client, StaticClients};
 
 use super::look_up::{Table, looked_up};
-use super::{DAY, GUIDE, assert_out, day, plan};
+use super::{DAY, GUIDE, assert_out, bytes, day, plan, ramp};
 use crate::support::Answer;
 use crate::support::factors::{FactorBed, FactorBuilder};
 use crate::support::faults::{FAILURES, Ledger, Mode, Switch};
@@ -21,7 +24,13 @@ fn bed(plan: Sunset) -> FactorBed {
 fn of(plan: Sunset, change: impl FnOnce(FactorBuilder) -> FactorBuilder) -> FactorBed {
     let app = Client::public("app").allow_password_grant().allow_refresh_tokens().allow_second_factor();
     let app = app.scopes("read transfer").default_scope("read").sunset(plan).build().unwrap();
-    FactorBed::with(|factors| factors, |builder| change(builder.clients(StaticClients::new([app]).unwrap())))
+    let refresh = RefreshTokens::in_store(MemoryRefreshTokens::new()).lifetime(DAY * 30).idle_lifetime(DAY * 30);
+    let clients = StaticClients::new([app]).unwrap();
+    FactorBed::with(|factors| factors, |builder| change(builder.clients(clients).refresh_tokens(refresh)))
+}
+
+fn go_to(bed: &FactorBed, time: SystemTime) {
+    bed.clock.advance(time.duration_since(bed.clock.now()).unwrap());
 }
 
 fn opened(answer: &Answer) -> String {
@@ -73,11 +82,10 @@ async fn what_the_password_was_charged_goes_back_where_end_or_ramp_come_before_t
     {
         let (bed, _, ledger) = counted(plan.except("nobody", day(120)).unwrap());
         let secret = bed.enrolled("lee").await;
-        let go_to = |time: SystemTime| bed.clock.advance(time.duration_since(bed.clock.now()).unwrap());
-        go_to(end - seconds(420));
+        go_to(&bed, end - seconds(420));
         let token = opened(&bed.login("lee", "").await);
         assert_eq!(ledger.book().account.left, 1, "{reason}: it is charged until it is finished");
-        go_to(out_at);
+        go_to(&bed, out_at);
         bed.redeem_otp(&token, &bed.code(&secret)).await.assert_error(400, "unauthorized_client");
         assert!(bed.last_event().ends_with(reason), "{}", bed.last_event());
         assert_eq!(ledger.book().account.left, 0, "{reason}");
@@ -118,4 +126,91 @@ async fn a_login_that_was_left_open_waits_for_the_end_of_a_brownout() {
     // Nothing was spent, and the token lives on.
     bed.clock.advance(seconds(60));
     bed.redeem_otp(&token, &bed.code(&secret)).await.assert_ok();
+}
+
+/// A login without a factor on day 90, which lives 30 days, of a user who has one since, and the secret of that.
+async fn begun(bed: &FactorBed) -> (String, String) {
+    go_to(bed, day(90));
+    let token = bed.login("alice", "").await.assert_ok()["refresh_token"].as_str().unwrap().to_owned();
+    (token, bed.enrolled("alice").await)
+}
+
+async fn refresh(bed: &FactorBed, token: &str) -> Answer {
+    bed.token(&format!("client_id=app&grant_type=refresh_token&refresh_token={token}")).await
+}
+
+#[tokio::test]
+async fn a_refresh_that_shows_a_factor_prolongs_no_login_of_a_user_whom_the_end_refuses() {
+    for (plan, time, goes_on) in [
+        (plan(), 95, true),
+        (plan(), 101, false),
+        (plan().except("user-alice", day(200)).unwrap(), 101, true),
+        (plan().except("user-kim", day(200)).unwrap(), 101, false),
+        // Its ramp has reached all users but a billionth.
+        (plan().ramp_from(day(91)).unwrap(), 99, false),
+    ] {
+        let bed = bed(plan.clone());
+        let (token, secret) = begun(&bed).await;
+        go_to(&bed, day(time + 1) - Duration::from_millis(1));
+        let open = opened(&refresh(&bed, &token).await);
+        let json = bed.redeem_otp(&open, &bed.code(&secret)).await.assert_ok();
+        let first = |json: &serde_json::Value| json["refresh_token"].as_str().unwrap().to_owned();
+        go_to(&bed, day(120) - Duration::from_secs(1));
+        let next = refresh(&bed, &first(&json)).await.assert_ok();
+        assert_eq!(next["expires_in"], if goes_on { 3600 } else { 1 }, "{plan:?}");
+        go_to(&bed, day(121));
+        let answer = refresh(&bed, &first(&next)).await;
+        assert_eq!(answer.status == 200, goes_on, "{plan:?} {answer:?}");
+        if !goes_on {
+            answer.assert_error(400, "invalid_grant");
+            assert_eq!(bed.last_event(), "refused app refresh_token_expired");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_factor_gives_after_the_end_lives_no_longer_than_the_login_that_it_goes_on_with() {
+    for (shown, lives) in [(50, Some(50)), (1, Some(1)), (0, None)] {
+        let bed = bed(plan());
+        let (token, secret) = begun(&bed).await;
+        go_to(&bed, day(120) - Duration::from_secs(100));
+        let open = opened(&refresh(&bed, &token).await);
+        go_to(&bed, day(120) - Duration::from_secs(shown));
+        let answer = bed.redeem_otp(&open, &bed.code(&secret)).await;
+        match lives {
+            Some(lives) => assert_eq!(answer.assert_ok()["expires_in"], lives),
+            None => answer.assert_error(400, "invalid_grant"),
+        }
+    }
+}
+
+/// What wrong passwords of one user get, then the right one of the locked account.
+async fn guessed(profile: Profile, time: u32, user: &str) -> Vec<(http::StatusCode, http::HeaderMap, bytes::Bytes)> {
+    let bed = of(ramp().except("user-kim", day(120)).unwrap(), |builder| builder.profile(profile));
+    for name in ["kim", "lee"] {
+        bed.enrolled(name).await;
+    }
+    go_to(&bed, day(time));
+    let mut seen = Vec::new();
+    for guess in 0..20 {
+        let body = format!("client_id=app&grant_type=password&username={user}&password=wrong-{guess}");
+        seen.push(bytes(&bed.token(&body).await));
+    }
+    seen.push(bytes(&bed.login(user, "").await));
+    seen
+}
+
+#[tokio::test]
+async fn wrong_passwords_of_users_with_factors_tell_neither_ramp_nor_exception_nor_end_nor_factor() {
+    for (profile, status) in [(Profile::Rfc6749, 400), (Profile::Auth0, 403)] {
+        for time in [10, 75, 95, 100, 110] {
+            let expected = guessed(profile, time, "somebody").await;
+            assert_eq!(expected[0].0, status);
+            assert!(expected[0].2.starts_with(b"{\"error\":\"invalid_grant\""), "{expected:?}");
+            assert_eq!(expected[20].0, 429);
+            for user in ["kim", "lee"] {
+                assert_eq!(guessed(profile, time, user).await, expected, "{profile:?}, day {time}, {user}");
+            }
+        }
+    }
 }

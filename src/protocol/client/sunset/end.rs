@@ -14,13 +14,14 @@ use crate::protocol::wire::uri::is_absolute_uri;
 /// Until then every answer of such a grant to this client carries `Sunset` (RFC 8594), `Deprecation` (RFC 9745) and, if a
 /// link is given, `Link`; afterwards the answer is `unauthorized_client`, with the link as `error_uri`. Logins that have begun are
 /// refreshed after it, too, as long as the client [has the grant](crate::client::ClientBuilder::remove_grant), unless
-/// [they end](Self::end_families_at).
+/// [they end](Self::end_families_at). Where such a refresh asks for a second factor, and ramp or end would refuse a new
+/// login of its user, the login goes on no longer than before: its new family ends with the old one.
 ///
 /// The end can be rehearsed and taken in steps: [brownouts](Self::brownout), a [ramp](Self::ramp_from), and
 /// [exceptions](Self::except) that outlive it. All of it is part of the client's registration, so that dates move where the
 /// registration is kept, without a deployment; the audit trail has an event of
-/// [each change](crate::audit::AuditOutcome::SunsetChanged). Dates are held against one another where they are given. None is held
-/// against the clock: a plan stays valid as its dates go by.
+/// [a change](crate::audit::AuditOutcome::SunsetChanged). Dates are held against one another where they are given. None is held
+/// against the clock, because a plan stays valid as its dates go by: [`check`](Self::check) does it for one that is made.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -34,6 +35,7 @@ use crate::protocol::wire::uri::is_absolute_uri;
 /// let day = |day: u64| SystemTime::now() + Duration::from_secs(day * 86_400);
 /// let three_hours = Duration::from_secs(3 * 3600);
 /// let sunset = sunset.brownout(day(60), three_hours)?.ramp_from(day(153))?;
+/// sunset.check(SystemTime::now())?;
 /// assert_eq!(sunset.share_at(day(100)), 0.0);
 /// # Ok::<_, tower_password_grant::client::ClientError>(())
 /// ```

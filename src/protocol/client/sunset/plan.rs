@@ -90,8 +90,12 @@ impl Sunset {
         Ok(self)
     }
 
-    /// Ends at `date` what was begun by a password: the refresh token families of such logins. New ones get no later end, and older
-    /// ones are refused from then on like expired ones. A login after it, of a user who is excepted, gets no refresh token.
+    /// Ends at `date` what was begun by a password: the refresh token families of such logins. From then on all of them are refused
+    /// like expired ones, and no access token outlives it. A login after it, of a user who is excepted, gets no refresh token.
+    ///
+    /// Each use is held to the date as it is then. A family keeps an end of its own, so a date that is moved to a later day or taken
+    /// back holds for all of them. That end is what the [ledger of usage](crate::usage::UsageLedger) shows: its families end on that
+    /// day or, by the plan, before.
     ///
     /// Default: families live as long as [they do](crate::token::RefreshTokens::lifetime), also after the end.
     ///
@@ -144,6 +148,27 @@ impl Sunset {
     pub fn without_exception(mut self, subject: &str) -> Self {
         self.steps.exceptions.remove(subject);
         self
+    }
+
+    /// Holds a plan that was just made against the clock, of which its parts know nothing: each of its dates lies ahead. A plan
+    /// that is under way has dates that are over by and by, and stays valid: nothing checks it so by itself.
+    ///
+    /// # Errors
+    /// Fails for an end or a ramp that lies in the past, and for brownouts and exceptions that are over. The error names the first of
+    /// them. Families end with the grant or later.
+    pub fn check(&self, now: SystemTime) -> Result<(), ClientError> {
+        let Steps { brownouts, ramp, exceptions, look_up, .. } = &self.steps;
+        let is_over = |date: SystemTime| millis::floor(date) <= millis::floor(now);
+        let began = |date: SystemTime| millis::floor(date) < millis::floor(now);
+        let dates = [
+            (is_over(self.end), "the date"),
+            (brownouts.iter().any(|brownout| is_over(brownout.end)), "a brownout"),
+            (ramp.is_some_and(began), "the begin of the ramp"),
+            (exceptions.values().copied().any(is_over), "an exception"),
+            (look_up.is_some_and(is_over), "the look-up of exceptions"),
+        ];
+        let over = dates.into_iter().find(|(is_over, _)| *is_over);
+        over.map_or(Ok(()), |(_, what)| Err(ClientError::SunsetOver(what)))
     }
 
     /// The rehearsals, in their order.

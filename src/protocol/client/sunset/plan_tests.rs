@@ -110,6 +110,30 @@ fn families_end_with_the_grant_or_later() {
 }
 
 #[test]
+fn a_plan_that_is_made_has_no_date_that_is_over() {
+    let millisecond = Duration::from_millis(1);
+    let full = plan().brownout(day(10), HOUR).unwrap().brownout(day(20), HOUR).unwrap().ramp_from(day(70)).unwrap();
+    let full = full.except("kim", day(120)).unwrap().except("lee", day(71)).unwrap();
+    let full = full.look_up_exceptions(day(72)).unwrap().end_families_at(day(130)).unwrap();
+    let named = |plan: &Sunset, now| {
+        plan.check(now).map_err(|error| error.to_string().split(" of the client").next().unwrap().to_owned())
+    };
+    let over = |what: &str| Err(what.to_owned());
+    // One date after the other is over; what is taken out is not missed.
+    assert_eq!(named(&full, day(10) + HOUR - millisecond), Ok(()), "a brownout that has begun has an end ahead");
+    assert_eq!(named(&full, day(10) + HOUR), over("a brownout"));
+    let rest = full.without_brownouts();
+    assert_eq!(named(&rest, day(70)), Ok(()), "a ramp that begins now");
+    assert_eq!(named(&rest, day(70) + millisecond), over("the begin of the ramp"));
+    assert_eq!(named(&rest.clone().without_ramp(), day(71)), over("an exception"));
+    let rest = rest.without_exception("lee").without_ramp();
+    assert_eq!(named(&rest, day(72)), over("the look-up of exceptions"));
+    let rest = rest.look_up_exceptions(day(140)).unwrap();
+    assert_eq!(named(&rest, day(100) - millisecond), Ok(()));
+    assert_eq!(named(&rest, day(100)), over("the date"));
+}
+
+#[test]
 fn an_end_moves_with_its_steps_as_long_as_they_fit() {
     let guide = "https://docs.example/move";
     let full = plan().with_link(guide).unwrap().deprecated_since(day(1)).brownout(day(10), HOUR).unwrap();
@@ -144,6 +168,7 @@ fn the_errors_of_a_plan_say_what_to_do() {
         ClientError::TooManyExceptions,
         ClientError::ExceptionTooEarly,
         ClientError::FamiliesEndEarly,
+        ClientError::SunsetOver("the date"),
         ClientError::SunsetDate,
     ] {
         let text = error.to_string();
