@@ -110,9 +110,7 @@ impl Login {
             limits.hold_to(&bound);
         }
         (facts.prolongs, facts.ends_as_before) = (prolongs, ends_as_before);
-        if let Some(end) = facts.latest_end() {
-            facts.live_until(end)?;
-        }
+        facts.latest_end().map_or(Ok(()), |end| facts.live_until(end))?;
         Ok(Self { facts, limits, demand, proven, family: None, password: None })
     }
 
@@ -449,9 +447,7 @@ impl Grant {
     }
 
     /// Begins a family of refresh tokens, which no access token of it outlives; `None` if it would end beyond all time.
-    ///
-    /// The plan of the client bounds the access token alone. The family keeps an end of its own, and each refresh is held to the plan as
-    /// it is then: so the plan can be moved and taken back for families that have begun meanwhile, too.
+    /// The plan of the client, which can be moved, bounds the access token alone: each refresh is held to it as it is then.
     pub(crate) fn begin_family(&mut self, id: FamilyId, lifetime: Duration) -> Option<RefreshFamily> {
         let by_plan = self.families_end().map(|end| end.duration_since(self.facts.issued_at).unwrap_or_default());
         let facts = &mut self.facts;
