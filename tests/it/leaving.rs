@@ -5,6 +5,7 @@ mod families;
 mod look_up;
 mod plans;
 mod ramp;
+mod real_client;
 #[cfg(feature = "mfa")]
 mod with_factors;
 
