@@ -261,7 +261,7 @@ mod tests {
         let mut counts = std::collections::BTreeMap::new();
         for round in 1..=3 {
             for client in 0..5_000 {
-                let (client, usage) = (ClientId::new(format!("app-{client}")).unwrap(), login("a", 7).1);
+                let (client, usage) = (ClientId::new(&format!("app-{client}")).unwrap(), login("a", 7).1);
                 assert!(books.add(ClientUser::new(&client, None, "a"), usage, true));
             }
             while !books.is_written() {
@@ -276,7 +276,7 @@ mod tests {
         }
         // A day that is over goes, and room stays for the next one.
         for client in 0..5_000 {
-            let (client, usage) = (ClientId::new(format!("app-{client}")).unwrap(), login("a", 8).1);
+            let (client, usage) = (ClientId::new(&format!("app-{client}")).unwrap(), login("a", 8).1);
             assert!(books.add(ClientUser::new(&client, None, "a"), usage, true));
         }
         while !books.is_written() {

@@ -50,6 +50,7 @@ mod tests {
 
     /// Seconds that the wall clock shows, and that have passed.
     fn at(wall: u64, elapsed: u64) -> impl Clock {
+        #[derive(Debug)]
         struct At(SystemTime, Duration);
         impl Clock for At {
             fn now(&self) -> SystemTime {
