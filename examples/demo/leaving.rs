@@ -41,10 +41,12 @@ pub(crate) struct Leaving {
 
 impl Leaving {
     /// Changes the plan of the client, from the next request on.
-    async fn change(&self, change: impl FnOnce(Sunset) -> Result<Sunset, ClientError>) -> Result<StatusCode, Error> {
-        let plan = change(registered(&self.store).await?.ok_or("the client has no end")?)?;
-        self.store.change_client(CLI, move |client| client.sunset(plan)).await?;
-        Ok(StatusCode::NO_CONTENT)
+    async fn change(
+        &self,
+        change: impl FnOnce(Sunset) -> Result<Sunset, ClientError> + Send + 'static,
+    ) -> Result<StatusCode, Error> {
+        let is_changed = self.store.change_sunset(CLI, change).await?;
+        if is_changed { Ok(StatusCode::NO_CONTENT) } else { Err("the client has no end".into()) }
     }
 }
 

@@ -12,7 +12,9 @@ use super::store::SqliteStore;
 use crate::boundary::backend::{BackendError, OperationError};
 use crate::boundary::registry::ClientRegistry;
 use crate::protocol::client::builder::ClientBuilder;
+use crate::protocol::client::error::ClientError;
 use crate::protocol::client::registered::{Client, ClientId};
+use crate::protocol::client::sunset::end::Sunset;
 use crate::protocol::secret::secrets::SecretDigest;
 
 const PUT: &str = "INSERT INTO clients (id, registration) VALUES (?1, ?2)
@@ -72,7 +74,8 @@ fn put(db: &Db, client: &Client) -> Result<(), Failure> {
 impl SqliteStore {
     /// Registers a client, or replaces the one with its id. Instants are rounded down to milliseconds. A client that
     /// was [disabled](Self::set_client_enabled) stays so, also if this version cannot read its registration: a program
-    /// that registers its clients at each start enables none.
+    /// that registers its clients at each start enables none. Everything else is replaced, the plan of its end, too: where dates are
+    /// moved while the server runs, register a client once, and change it from then on.
     ///
     /// # Errors
     /// As any operation.
@@ -110,6 +113,33 @@ impl SqliteStore {
                 return Err(Failure::Value("a client under the id of another"));
             }
             put(db, &client)?;
+            Ok(true)
+        };
+        Ok(self.write(replace).await?)
+    }
+
+    /// Changes the plan of a client's end in one step, and answers whether there is a client with this id that has one.
+    ///
+    /// ```no_run
+    /// # async fn pause(store: tower_password_grant::sqlite::SqliteStore) -> Result<(), Box<dyn std::error::Error>> {
+    /// const MONTH: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
+    /// store.change_sunset("app", |plan| plan.move_to(plan.end() + MONTH)).await?;
+    /// store.change_sunset("app", |plan| Ok(plan.without_brownouts())).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`change_client`](Self::change_client), and with what `change` says is wrong.
+    pub async fn change_sunset<F>(&self, id: &str, change: F) -> Result<bool, OperationError>
+    where
+        F: FnOnce(Sunset) -> Result<Sunset, ClientError> + Send + 'static,
+    {
+        let id = id.to_owned();
+        let replace = move |db: &Db| {
+            let Some(before) = db.row(FIND, [&id], client)? else { return Ok(false) };
+            let Some(plan) = before.sunset().cloned() else { return Ok(false) };
+            put(db, &before.to_builder().sunset(change(plan)?).build()?)?;
             Ok(true)
         };
         Ok(self.write(replace).await?)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
-use tower_password_grant::client::{ClientAuthentication, ClientBuilder};
+use tower_password_grant::client::{ClientAuthentication, ClientBuilder, Sunset};
 use tower_password_grant::error::BackendErrorKind;
 use tower_password_grant::sqlite::SqliteStore;
 use tower_password_grant::testing::{ManualClock, TokenState, token_state};
@@ -175,6 +175,27 @@ async fn a_change_keeps_every_other_option_and_one_that_cannot_be_changes_nothin
     }
     assert_eq!(store.find("full client").await.unwrap().unwrap().scopes().to_string(), "read reports");
     assert!(store.change_client("full client", |client| client.add_scope("a  b")).await.is_err());
+    store.close().await;
+}
+
+#[tokio::test]
+async fn the_plan_of_an_end_is_changed_in_one_step_or_stays_as_it_is() {
+    let folder = Folder::new();
+    let store = folder.store();
+    let end = at(1_900_000_000);
+    let month = Duration::from_secs(30 * 86_400);
+    let client = Client::public("app").allow_password_grant().scopes("read");
+    store.put_client(&client.build().unwrap()).await.unwrap();
+    assert!(!store.change_sunset("app", Ok).await.unwrap(), "it has no end");
+    assert!(!store.change_sunset("nobody", Ok).await.unwrap());
+    let plan = Sunset::at(end).ramp_from(end - month).unwrap();
+    assert!(store.change_client("app", move |app| app.sunset(plan)).await.unwrap());
+    assert!(store.change_sunset("app", move |plan| plan.move_to(plan.end() + month)).await.unwrap());
+    let found = || async { store.find("app").await.unwrap().unwrap().sunset().unwrap().clone() };
+    assert_eq!((found().await.end(), found().await.ramp_start()), (end + month, Some(end - month)));
+    let error = store.change_sunset("app", move |plan| plan.move_to(end - month)).await.unwrap_err();
+    assert_eq!(error.kind(), BackendErrorKind::Fault, "{error}");
+    assert_eq!(found().await.end(), end + month);
     store.close().await;
 }
 

@@ -19,9 +19,9 @@ use crate::protocol::wire::uri::is_absolute_uri;
 ///
 /// The end can be rehearsed and taken in steps: [brownouts](Self::brownout), a [ramp](Self::ramp_from), and
 /// [exceptions](Self::except) that outlive it. All of it is part of the client's registration, so that dates move where the
-/// registration is kept, without a deployment; the audit trail has an event of
-/// [a change](crate::audit::AuditOutcome::SunsetChanged). Dates are held against one another where they are given. None is held
-/// against the clock, because a plan stays valid as its dates go by: [`check`](Self::check) does it for one that is made.
+/// registration is kept, without a deployment. A process that finds a client with another plan than before
+/// [says so](crate::audit::AuditOutcome::SunsetChanged) in the audit trail. Dates are held against one another where they are given.
+/// None is held against the clock, because a plan stays valid as its dates go by: [`check`](Self::check) does it for one that is made.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};

@@ -110,7 +110,8 @@ impl Sunset {
         Ok(self)
     }
 
-    /// The same plan with another end, to pause or to hurry.
+    /// The same plan with another end, to pause or to hurry. Exceptions keep their dates; those that would be over before their users
+    /// could be refused are of no use any more, and go.
     ///
     /// # Errors
     /// Fails when a step would not fit any more: a window or the ramp after the end, families that end before it.
@@ -123,10 +124,10 @@ impl Sunset {
         if let Some(start) = moved.steps.ramp {
             moved = moved.ramp_from(start)?;
         }
-        match moved.steps.families_end {
-            Some(date) => moved.end_families_at(date),
-            None => Ok(moved),
+        if let Some(date) = moved.steps.families_end {
+            moved = moved.end_families_at(date)?;
         }
+        Ok(moved.without_idle_exceptions())
     }
 
     /// The same plan without its [brownouts](Self::brownout): takes back what is under way, too.
@@ -136,11 +137,25 @@ impl Sunset {
         self
     }
 
-    /// The same plan without its [ramp](Self::ramp_from): all users are let in again until the end.
+    /// The same plan without its [ramp](Self::ramp_from): all users are let in again until the end. Exceptions that are over by then go,
+    /// too.
     #[must_use]
     pub fn without_ramp(mut self) -> Self {
         self.steps.ramp = None;
+        self.without_idle_exceptions()
+    }
+
+    /// Without exceptions that are over before anybody is refused.
+    fn without_idle_exceptions(mut self) -> Self {
+        let first = self.first_refusal();
+        self.steps.exceptions.retain(|_, until| millis::floor(*until) > first);
+        self.steps.look_up = self.steps.look_up.filter(|until| millis::floor(*until) > first);
         self
+    }
+
+    /// When the first user may be refused, brownouts aside.
+    fn first_refusal(&self) -> i64 {
+        millis::floor(self.steps.ramp.unwrap_or(self.end))
     }
 
     /// The same plan without an [exception](Self::except) for this user.
@@ -204,7 +219,7 @@ impl Sunset {
         if self.is_reversed() {
             return Some(ClientError::SunsetBeforeDeprecation);
         }
-        let first = millis::floor(self.steps.ramp.unwrap_or(self.end));
+        let first = self.first_refusal();
         let mut dates = self.steps.exceptions.values().chain(&self.steps.look_up);
         dates.any(|until| millis::floor(*until) <= first).then_some(ClientError::ExceptionTooEarly)
     }

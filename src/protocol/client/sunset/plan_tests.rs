@@ -149,6 +149,23 @@ fn an_end_moves_with_its_steps_as_long_as_they_fit() {
 }
 
 #[test]
+fn an_exception_never_keeps_a_plan_from_being_taken_back_or_moved() {
+    let planned = plan().ramp_from(day(70)).unwrap().except("kim", day(90)).unwrap().except("lee", day(130)).unwrap();
+    let planned = planned.look_up_exceptions(day(120)).unwrap();
+    assert_eq!(registered(&planned), Ok(()));
+    for (changed, left, looks_up) in [
+        (planned.clone().without_ramp(), vec!["lee"], true),
+        (planned.clone().move_to(day(125)).unwrap(), vec!["kim", "lee"], true),
+        (planned.clone().move_to(day(125)).unwrap().without_ramp(), vec!["lee"], false),
+        (planned.clone().without_ramp().move_to(day(140)).unwrap(), vec![], false),
+    ] {
+        assert_eq!(registered(&changed), Ok(()), "{changed:?}");
+        assert_eq!(changed.exceptions().map(|(subject, _)| subject).collect::<Vec<_>>(), left);
+        assert_eq!(changed.exceptions_looked_up_until().is_some(), looks_up);
+    }
+}
+
+#[test]
 fn a_date_that_no_registration_can_hold_is_refused() {
     // Where instants go so far: rounded to the last that can be written, they can be read.
     let Some(far) = UNIX_EPOCH.checked_add(Duration::from_secs(u64::MAX / 4)) else { return };
