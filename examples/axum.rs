@@ -67,7 +67,7 @@ async fn serve() -> Result<(), Error> {
     // One and the same issues the tokens, looks them up and ends them.
     let tokens = Arc::new(OpaqueIssuer::new(store.clone()).with_audience([API]));
     let trail = Trail::default();
-    // Who still logs in by password.
+    // Which users still log in by password.
     let usage = UsageLedger::new(store.clone());
     let layer = PasswordGrant::builder()
         .clients(store.clone())

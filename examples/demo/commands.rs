@@ -264,7 +264,7 @@ impl Commands {
         show("and the password is enough again, 200", &[self.cli(&frank)]);
     }
 
-    /// Who still needs the grant, and a rehearsal of its end for the public client.
+    /// Which users still need the grant, and a rehearsal of its end for the public client.
     pub(crate) fn leaving(&self) {
         let brownout = |arguments: &str| curl(&format!("{arguments} {}/demo/brownout", self.server));
         let login = || self.cli(&password("alice", PASSWORD));

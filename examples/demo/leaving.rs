@@ -1,4 +1,4 @@
-//! The end of the grant for the client of the page: who still needs it, and a rehearsal by a button. An application shows this to its
+//! The end of the grant for the client of the page: which users still need it, and a rehearsal by a button. An application shows this to its
 //! operators alone.
 
 use std::time::{Duration, SystemTime};

@@ -1,7 +1,7 @@
 //! The manual: what the pages of the single items do not say.
 //!
 //! - [When to use it](when_to_use)
-//! - [Leaving the grant](leaving): who still uses it, and an end in steps that can be rehearsed
+//! - [Leaving the grant](leaving): which users still need it, and an end in steps that can be rehearsed
 //! - [Your users](your_users): finding them in a table that you have already
 //! - [Realms](realms): separate directories of users, and moving out of one
 //! - [Login rules](rules): deciding on a login after its credentials were found right

@@ -92,9 +92,9 @@ impl fmt::Display for UsageReport {
                 head: [
                     "client",
                     "users",
-                    "only by password",
+                    "password only",
                     "moved",
-                    "fallen back",
+                    "back",
                     "last login",
                     "last refresh",
                     "families end",
@@ -151,9 +151,9 @@ mod tests {
         let expected = "\
 Logins from 2026-03-09 to 2026-04-07 (UTC)
 
-client        users  only by password  moved  fallen back  last login  last refresh  families end
-app               2                 1      1            0  2026-04-07  2026-04-05    2026-05-08
-command-line      0                 0      0            0  2026-01-07  -             -
+client        users  password only  moved  back  last login  last refresh  families end
+app               2              1      1     0  2026-04-07  2026-04-05    2026-05-08
+command-line      0              0      0     0  2026-01-07  -             -
 
 client        way            by password  logins  users  refreshing  last seen
 app           password       yes            1234      1           0  2026-04-07

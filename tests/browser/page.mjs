@@ -483,7 +483,7 @@ try {
 
   await check('the report says who still logs in by password, in tables', async () => {
     const report = page.getByLabel('The report')
-    await leave('Who still logs in by password?', 'Only by password, at this client: ', [report, 'only by password'])
+    await leave('Who still logs in by password?', 'Only by password, at this client: ', [report, 'password only'])
     assert.match(await text(toEnd), /employees:alice/)
     assert.match(await text(report), /^demo-cli +\d+ +\d+ +0 +0 /m)
     assert.match(await text(report), /^demo-cli +second_factor +yes +\d+ /m)

@@ -109,7 +109,7 @@ fn replace(file: &Path, text: &str) {
     fs::rename(new, file).unwrap();
 }
 
-/// Users whose password is `correct horse`, and who are locked or have another version of it as a file says.
+/// Users whose password is `correct horse`. A file says which of them are locked, or have another version of it.
 #[derive(Clone, Debug)]
 pub struct People(PathBuf);
 

@@ -14,7 +14,11 @@ use super::authenticator::{
 /// use tower_password_grant::store::{Authenticator, AuthenticatorId, Removed, UserFactors};
 ///
 /// /// Removes an authenticator from the rows of its user.
-/// fn remove(rows: &mut Vec<Authenticator>, id: &AuthenticatorId, if_no_factor: bool) -> Removed {
+/// fn remove(
+///     rows: &mut Vec<Authenticator>,
+///     id: &AuthenticatorId,
+///     if_no_factor: bool,
+/// ) -> Removed {
 ///     // SELECT .. FROM authenticators WHERE subject = $1 .. FOR UPDATE
 ///     match UserFactors::of(rows).remove(id, if_no_factor) {
 ///         Ok(changes) => {

@@ -125,10 +125,9 @@ fn a_plan_that_is_made_has_no_date_that_is_over() {
     let rest = full.without_brownouts();
     assert_eq!(named(&rest, day(70)), Ok(()), "a ramp that begins now");
     assert_eq!(named(&rest, day(70) + millisecond), over("the begin of the ramp"));
-    assert_eq!(named(&rest.clone().without_ramp(), day(71)), over("an exception"));
-    let rest = rest.without_exception("lee").without_ramp();
-    assert_eq!(named(&rest, day(72)), over("the look-up of exceptions"));
-    let rest = rest.look_up_exceptions(day(140)).unwrap();
+    assert_eq!(named(&plan().except("lee", day(71)).unwrap(), day(71)), over("an exception"));
+    assert_eq!(named(&plan().look_up_exceptions(day(72)).unwrap(), day(72)), over("the look-up of exceptions"));
+    let rest = rest.without_ramp();
     assert_eq!(named(&rest, day(100) - millisecond), Ok(()));
     assert_eq!(named(&rest, day(100)), over("the date"));
 }
