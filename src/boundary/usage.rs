@@ -38,7 +38,7 @@ use crate::protocol::usage::tally::ClientUsage;
 /// A [`BackendError`] costs no login: the ledger tries the batch again later.
 #[async_trait]
 pub trait UsageStore: Send + Sync + 'static {
-    /// Records a batch. Answers how many of its rows found no room; 0 for a store without a bound.
+    /// Records a batch. Answers how many of its rows and counts found no room; 0 for a store without a bound.
     async fn record(&self, batch: UsageBatch) -> Result<u64, BackendError>;
 
     /// How each client is used, by their identifiers.

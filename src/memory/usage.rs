@@ -84,13 +84,17 @@ impl Kept {
         true
     }
 
-    fn count(&mut self, count: &LoginCount, capacity: usize) {
+    /// Whether there was room for it.
+    fn count(&mut self, count: &LoginCount, capacity: usize) -> bool {
         let key = (count.client.clone(), count.way, count.is_by_password, count.day, count.writer);
         if let Some(logins) = self.counts.get_mut(&key) {
             *logins = (*logins).max(count.logins);
         } else if self.counts.len() < capacity {
             self.counts.insert(key, count.logins);
+        } else {
+            return false;
         }
+        true
     }
 
     /// Keeps the rows of which this is true, and says how many went.
@@ -112,9 +116,9 @@ impl Kept {
 impl UsageStore for MemoryUsage {
     async fn record(&self, batch: UsageBatch) -> Result<u64, BackendError> {
         let mut kept = held(self.kept.lock());
-        batch.counts().iter().for_each(|count| kept.count(count, self.capacity));
-        let left_out = batch.rows().iter().filter(|row| !kept.merge(row, self.capacity)).count();
-        Ok(left_out as u64)
+        let counts = batch.counts().iter().filter(|count| !kept.count(count, self.capacity)).count();
+        let rows = batch.rows().iter().filter(|row| !kept.merge(row, self.capacity)).count();
+        Ok(counts.saturating_add(rows) as u64)
     }
 
     async fn report(&self, window: DayRange) -> Result<Vec<ClientUsage>, BackendError> {

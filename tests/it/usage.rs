@@ -2,6 +2,8 @@
 
 mod faults;
 #[cfg(feature = "mfa")]
+mod lacks;
+#[cfg(feature = "mfa")]
 mod recount;
 #[cfg(feature = "mfa")]
 mod step_up;

@@ -10,6 +10,7 @@ use crate::protocol::client::registered::Client;
 use crate::protocol::factor::challenge::{CHALLENGE, Challenge};
 use crate::protocol::factor::sealed_text;
 use crate::protocol::secret::secrets::{RandomnessError, random_id};
+use crate::protocol::token::methods::AuthenticationMethod;
 use crate::protocol::token::record::AccessTokenRecord;
 use crate::protocol::wire::error::Reason;
 
@@ -35,6 +36,7 @@ impl NewChallenge {
         credential_version: Option<String>,
         now: SystemTime,
     ) -> Result<Self, RandomnessError> {
+        let by_password = record.methods().contains(AuthenticationMethod::Password);
         Self::begin(now, |id, expires| Challenge {
             id,
             client: client.id().as_str().to_owned(),
@@ -43,7 +45,7 @@ impl NewChallenge {
             credential_version,
             scope: record.scope().as_str().to_owned(),
             audience: Some(audience.as_str().to_owned()),
-            grant_type: policy::login_grant(client).to_owned(),
+            grant_type: policy::login_grant(client, by_password).to_owned(),
             methods: record.methods(),
             authenticated_at: record.authenticated_at().unwrap_or(record.issued_at()),
             expires,

@@ -60,12 +60,13 @@ impl Terms {
     ) -> Result<Self, TokenError> {
         let (own, challenge) = (client.client(), opened.challenge());
         let realm = policy::realm_of_open(own, challenge.realm.as_deref())?;
-        if challenge.family.is_none() {
-            policy::permit_grant(own, began, now)?;
-            policy::require_sunset(own, began, rules)?;
-        } else {
-            // It was begun to refresh another one, so it is not new.
-            policy::permit_going_on(own, began)?;
+        match &challenge.family {
+            // It was begun to refresh another one, so it is not new, and it is over with that one.
+            Some(family) => policy::permit_going_on(own, began, family.ends, now)?,
+            None => {
+                policy::permit_grant(own, began, now)?;
+                policy::require_sunset(own, began, rules)?;
+            }
         }
         let factors = rules.factor_audience_of(own);
         let audience = policy::audience_of_login(own, challenge.audience.as_deref(), rules.profile, factors)?;

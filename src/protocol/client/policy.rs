@@ -16,6 +16,7 @@ use crate::protocol::rules::decisions::Decisions;
 use crate::protocol::scope::Scope;
 use crate::protocol::secret::keyed::Keyed;
 use crate::protocol::token::family::RefreshFamily;
+use crate::protocol::token::lifetime::SHORTEST_LIFETIME;
 use crate::protocol::token::record::AccessTokenRecord;
 use crate::protocol::user::subject::Subject;
 use crate::protocol::wire::error::{Reason, TokenError};
@@ -167,15 +168,29 @@ pub(crate) fn family_end(client: &Client, family: &RefreshFamily) -> Option<Syst
     began_by_password(family.began()).then_some(end)
 }
 
-/// Whether the client may go on with a login that began by this grant type, as it does by its refresh tokens: no date ends that.
-pub(crate) fn permit_going_on(client: &Client, began: GrantType) -> Result<(), TokenError> {
+/// Whether the client may go on with a login that began by this grant type, as it does by its refresh tokens. `ends`: when the family
+/// ends that it goes on with; the plan of the client may end it earlier.
+pub(crate) fn permit_going_on(
+    client: &Client,
+    began: GrantType,
+    ends: SystemTime,
+    moment: impl FnOnce() -> SystemTime,
+) -> Result<(), TokenError> {
     let may = [began.name(), REFRESH_TOKEN].into_iter().all(|grant| client.allows_grant(grant));
-    if may { Ok(()) } else { Err(not_permitted(client, began, Reason::GrantNotAllowed)) }
+    if !may {
+        return Err(not_permitted(client, began, Reason::GrantNotAllowed));
+    }
+    let ends = families_end(client, began).map_or(ends, |end| end.min(ends));
+    let rest = ends.duration_since(moment()).unwrap_or_default();
+    if rest < SHORTEST_LIFETIME { Err(Reason::RefreshTokenExpired.into()) } else { Ok(()) }
 }
 
-/// A grant by which the client may begin logins, for one that is known by its tokens alone.
-pub(crate) fn login_grant(client: &Client) -> &str {
-    client.grants().iter().map(String::as_str).find(|grant| begins_login(grant)).unwrap_or(PASSWORD)
+/// A grant by which the client may begin logins, for one that is known by its tokens alone: by a password, or not, where the client
+/// has such a one. The plan of the client and the ledger of usage go by it.
+pub(crate) fn login_grant(client: &Client, by_password: bool) -> &str {
+    let begin = || client.grants().iter().map(String::as_str).filter(|grant| begins_login(grant));
+    let alike = begin().find(|grant| began_by_password(grant) == by_password);
+    alike.or_else(|| begin().next()).unwrap_or(PASSWORD)
 }
 
 /// The most that a client may ask for: what it is registered for, or if its tokens are for the endpoints of second factors, the scopes of
@@ -418,13 +433,22 @@ mod tests {
             change(client).build().unwrap()
         };
         let password = GrantType::PASSWORD;
+        let second = |second| SystemTime::UNIX_EPOCH + Duration::from_secs(second);
         let both = client(|client| client.allow_password_grant().allow_refresh_tokens());
-        assert!(permit_going_on(&both, password).is_ok(), "whatever its date is");
+        assert!(permit_going_on(&both, password, second(9), || SystemTime::UNIX_EPOCH).is_ok(), "whatever its date is");
         assert!(permit_grant(&both, password, || SystemTime::UNIX_EPOCH).is_err());
         let lacks = [client(ClientBuilder::allow_password_grant), client(ClientBuilder::allow_refresh_tokens)];
         for client in &lacks {
-            let refused = permit_going_on(client, password).unwrap_err();
+            let refused = permit_going_on(client, password, second(9), || SystemTime::UNIX_EPOCH).unwrap_err();
             assert_eq!(refused.reason, Reason::GrantNotAllowed);
+        }
+        // But for the end of the family, and the earlier one of the plan.
+        let plan = Sunset::at(second(0)).end_families_at(second(9)).unwrap();
+        let ending = both.to_builder().sunset(plan).build().unwrap();
+        for (client, ends) in [(&both, second(9)), (&ending, second(20)), (&ending, second(9))] {
+            assert!(permit_going_on(client, password, ends, || second(8)).is_ok());
+            let refused = permit_going_on(client, password, ends, || second(9)).unwrap_err();
+            assert_eq!(refused.reason, Reason::RefreshTokenExpired);
         }
     }
 

@@ -5,15 +5,17 @@ use std::time::{Duration, SystemTime};
 use tower_password_grant::client::Sunset;
 use tower_password_grant::clock::Clock as _;
 use tower_password_grant::mount::Profile;
-use tower_password_grant::store::MemoryRefreshTokens;
+use tower_password_grant::store::{MemoryRefreshTokens, MemoryUsage};
 use tower_password_grant::token::RefreshTokens;
-use tower_password_grant::{Client, StaticClients};
+use tower_password_grant::usage::UsageLedger;
+use tower_password_grant::{Client, StaticClients, Subject};
 
 use super::look_up::{Table, looked_up};
 use super::{DAY, GUIDE, assert_out, bytes, day, plan, ramp};
 use crate::support::Answer;
-use crate::support::factors::{FactorBed, FactorBuilder};
+use crate::support::factors::{AUDIENCE, FactorBed, FactorBuilder};
 use crate::support::faults::{FAILURES, Ledger, Mode, Switch};
+use crate::support::grants::OwnGrant;
 use crate::support::protection::counted_by;
 
 /// The bed with a plan for `app`.
@@ -210,6 +212,50 @@ async fn wrong_passwords_of_users_with_factors_tell_neither_ramp_nor_exception_n
             assert_eq!(expected[20].0, 429);
             for user in ["kim", "lee"] {
                 assert_eq!(guessed(profile, time, user).await, expected, "{profile:?}, day {time}, {user}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_enrolment_begins_a_login_of_the_kind_that_its_token_came_from_whatever_the_client_lists_first() {
+    const BADGE: &str = "urn:example:grant:enrolment:badge";
+    let ways =
+        ["grant_type=password&username=lee&password=correct+horse".to_owned(), format!("grant_type={BADGE}&badge=1")];
+    for (way, by_password) in ways.iter().zip([true, false]) {
+        for badge_first in [true, false] {
+            let (app, usage) = (Client::public("app"), UsageLedger::new(MemoryUsage::new()));
+            let app = if badge_first { app.allow_grant(BADGE) } else { app.allow_password_grant().allow_grant(BADGE) };
+            let app = app.allow_password_grant().allow_second_factor().scopes("read").default_scope("read");
+            let clients = StaticClients::new([app.sunset(plan()).build().unwrap()]).unwrap();
+            let badge =
+                OwnGrant::new(BADGE, &["badge"], |_| Ok(Subject::new("user-lee").with_credential_version("0").into()));
+            let ledger = usage.clone();
+            let bed = FactorBed::with(
+                |factors| factors,
+                |builder| builder.clients(clients).extension_grant(badge).usage(ledger),
+            );
+            bed.clock.advance(DAY * 100 - Duration::from_secs(60));
+            let enrol = |bearer: String| {
+                let bed = &bed;
+                async move {
+                    let (secret, json) = bed.enrol_app(&bearer).await;
+                    bed.redeem_otp(json["mfa_token"].as_str().unwrap(), &bed.code(&secret)).await
+                }
+            };
+            let login = bed.token(&format!("client_id=app&{way}&audience={AUDIENCE}&scope=enroll")).await.assert_ok();
+            let bearer = login["access_token"].as_str().unwrap().to_owned();
+            let before = enrol(bearer).await.assert_ok();
+            let report = usage.report(DAY * 30).await.unwrap();
+            let [client] = report.clients.as_slice() else { panic!("{report}") };
+            assert_eq!((client.only_by_password, client.moved), (u64::from(by_password), 0), "{report}");
+            // After the end the one goes on, and the other is no way around it.
+            bed.clock.advance(Duration::from_secs(120));
+            let after = enrol(before["access_token"].as_str().unwrap().to_owned()).await;
+            if by_password {
+                after.assert_error(400, "unauthorized_client");
+            } else {
+                after.assert_ok();
             }
         }
     }

@@ -129,3 +129,29 @@ async fn the_question_of_a_user_who_may_not_log_in_any_more_ends_at_the_next_pol
         bed.redeem_oob(&token, &asked, None).await.assert_error(400, "invalid_grant");
     }
 }
+
+#[tokio::test]
+async fn a_refresh_that_was_left_open_ends_with_its_family() {
+    let lifetime = |client: ClientBuilder| client.refresh_token_lifetime(DAY * 10);
+    let plan = |client: ClientBuilder| {
+        let plan = Sunset::at(ManualClock::start() + DAY * 5).end_families_at(ManualClock::start() + DAY * 10);
+        client.sunset(plan.unwrap())
+    };
+    for bed in [bed(Profile::Rfc6749, lifetime), bed(Profile::Rfc6749, plan)] {
+        let (mut tokens, mut secrets) = (Vec::new(), Vec::new());
+        for name in ["alice", "bob"] {
+            tokens.push(text(&bed.login(name, "").await.assert_ok(), "refresh_token"));
+        }
+        for name in ["alice", "bob"] {
+            secrets.push(bed.enrolled(name).await);
+        }
+        bed.clock.advance(DAY * 10 - STEP * 6);
+        let [early, late] = [left_open(&bed, &tokens[0], "").await, left_open(&bed, &tokens[1], "").await];
+        bed.clock.advance(STEP * 3);
+        let json = bed.redeem_otp(&early, &bed.code(&secrets[0])).await.assert_ok();
+        assert!(json["refresh_token"].is_string(), "{json}");
+        // Neither a token nor another family comes of one that is over.
+        bed.clock.advance(STEP);
+        bed.redeem_otp(&late, &bed.code(&secrets[1])).await.assert_error(400, "invalid_grant");
+    }
+}
