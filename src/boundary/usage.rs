@@ -35,7 +35,8 @@ use crate::protocol::usage::tally::ClientUsage;
 /// A dropped call may have taken effect: `record` and `forget` as a whole or not at all, `prune` in part.
 ///
 /// # Errors
-/// A [`BackendError`] costs no login: the ledger tries the batch again later.
+/// A [`BackendError`] costs no login: the ledger tries the rows again later, in other and smaller batches, so that a row which the store
+/// refuses holds up no others.
 #[async_trait]
 pub trait UsageStore: Send + Sync + 'static {
     /// Records a batch. Answers how many of its rows and counts found no room; 0 for a store without a bound.

@@ -40,6 +40,10 @@ pub(super) struct Books {
     pub(super) room: Entries,
     /// Of this day everything is forgotten that is over.
     pub(super) pruned: Option<Day>,
+    /// So many rows the next batch has: fewer after a failure, so that a row which the store refuses holds up few others.
+    size: usize,
+    /// So many rows the next batch passes over, for the same reason.
+    skip: usize,
 }
 
 /// A number that no other ledger has.
@@ -58,6 +62,8 @@ impl Books {
             writers: BTreeMap::new(),
             room: Entries::default(),
             pruned: None,
+            size: BATCH,
+            skip: 0,
         }
     }
 
@@ -112,8 +118,13 @@ impl Books {
         let row = |((client, (realm, subject), ..), usage): (&RowKey, &Usage)| {
             UsageRow::new(ClientUser::new(client, realm.as_deref(), subject), *usage)
         };
-        let rows = self.pending.iter().take(BATCH).map(row).collect();
-        let unwritten = self.counts.iter().filter(|(_, counted)| counted.logins > counted.written);
+        let mut unwritten = self.counts.iter().filter(|(_, counted)| counted.logins > counted.written).peekable();
+        let waiting = self.pending.len();
+        // A row that fails alone must not keep the counts from the store: they have a turn without any.
+        let turns = waiting.saturating_add(usize::from(self.size == 1 && unwritten.peek().is_some()));
+        let skip = self.skip.checked_rem(turns).unwrap_or_default();
+        let size = if skip < waiting { self.size.min(waiting) } else { 0 };
+        let rows = self.pending.iter().cycle().skip(skip).take(size).map(row).collect();
         let count = |((client, way, by, day), counted): (&CountKey, &Counted)| {
             let writer = self.writers.get(day)?;
             Some(LoginCount::new(client.clone(), *way, *by, *day, *writer, counted.logins))
@@ -134,6 +145,13 @@ impl Books {
             }
         }
         self.counts.values_mut().for_each(|counted| counted.written = counted.logins);
+        self.size = self.size.saturating_mul(2).min(BATCH);
+    }
+
+    /// Notes that the store has not taken a batch: the next one is smaller, and begins elsewhere.
+    pub(super) fn note_failed(&mut self) {
+        self.size = self.size.min(self.pending.len()).div_euclid(2).max(1);
+        self.skip = self.skip.wrapping_add(self.size);
     }
 
     /// Begins to count anew once there are too many days: all that was counted is written. The newest day is counted on as long as there
@@ -284,6 +302,34 @@ mod tests {
         }
         books.turn_page();
         assert_eq!((books.counts.len(), books.writers.len()), (5_000, 1));
+    }
+
+    #[test]
+    fn a_row_that_the_store_refuses_holds_up_no_others_and_no_counts() {
+        for users in [1, 2, 300, 2_000] {
+            let mut books = Books::new(65_536);
+            for user in 0..users {
+                assert!(add(&mut books, login(&format!("user-{user}"), 7)));
+            }
+            assert!(add(&mut books, login("bad", 7)));
+            let (mut logins, mut failures) = (0, 0);
+            while books.waiting() > 1 || logins < users + 1 {
+                let batch = books.batch();
+                assert!(!batch.is_empty() && batch.rows().len() <= BATCH);
+                if batch.rows().iter().any(|row| &*row.subject == "bad") {
+                    books.note_failed();
+                    failures += 1;
+                } else {
+                    logins = batch.counts().first().map_or(logins, |count| count.logins);
+                    books.note_written(&batch);
+                }
+                assert!(failures < 40, "{users} users: {} wait", books.waiting());
+            }
+            assert!(!books.is_written() && books.pending.keys().all(|(_, (_, subject), ..)| &**subject == "bad"));
+            // With the store as it should be, it goes too.
+            books.note_written(&books.batch());
+            assert!(books.is_written());
+        }
     }
 
     #[test]

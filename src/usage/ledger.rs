@@ -180,8 +180,11 @@ impl UsageLedger {
 
     /// Notes a login that the layer does not see, such as one by the code flow of another server: its user has moved. `client` is the
     /// one whose users are to be counted, `subject` and `realm` as in the tokens of the password grant, `at` when it was: a time to come
-    /// counts for today.
+    /// counts for today. A realm that no client can have, empty or with a `|`, is not kept but missed.
     pub fn note(&self, client: &ClientId, subject: &str, realm: Option<&str>, at: SystemTime) {
+        if realm.is_some_and(|realm| realm.is_empty() || realm.contains('|')) {
+            return held(self.shared().queue.lock()).miss(at);
+        }
         let user = ClientUser::new(client, realm, subject);
         self.shared().put(&Seen::elsewhere(user, Day::of(at), at));
     }

@@ -100,7 +100,7 @@ impl Queue {
     }
 
     #[cold]
-    fn miss(&mut self, at: SystemTime) {
+    pub(super) fn miss(&mut self, at: SystemTime) {
         self.missed.add(1, Day::of(at));
     }
 

@@ -114,7 +114,8 @@ impl Shared {
                 return Ok(());
             }
             let writing = batch.clone();
-            let left_out = call(WRITING, || self.store.record(writing)).await?;
+            let recorded = call(WRITING, || self.store.record(writing)).await;
+            let left_out = recorded.inspect_err(|_| books.note_failed())?;
             if left_out > 0 {
                 held(self.queue.lock()).missed.add(left_out, Day::of(self.clock.now()));
             }

@@ -18,6 +18,8 @@ use crate::support::{self, ManualClock, PW, Probe, send, token_request};
 enum Mood {
     Works,
     Fails,
+    /// It takes no batch with a NUL in a subject, as a column of PostgreSQL does not.
+    RefusesNul,
     /// It has recorded the batch, and says that it has not.
     LosesItsAnswer,
     Hangs,
@@ -54,7 +56,10 @@ impl UsageStore for Moody {
     async fn record(&self, batch: UsageBatch) -> Result<u64, BackendError> {
         self.calls.fetch_add(1, Ordering::SeqCst);
         match self.mood() {
-            Mood::Works => self.inner.record(batch).await,
+            Mood::RefusesNul if batch.rows().iter().any(|row| row.subject.contains('\0')) => {
+                Err(BackendError::fault("a NUL"))
+            }
+            Mood::Works | Mood::RefusesNul => self.inner.record(batch).await,
             Mood::Fails => Err(BackendError::unavailable("the disk is full")),
             Mood::LosesItsAnswer => {
                 self.inner.record(batch).await?;
@@ -138,6 +143,23 @@ async fn a_report_while_the_store_takes_nothing_says_what_it_lacks() {
     usage.flush().await.unwrap();
     assert_eq!(kept(&store).await, (10, 15));
     assert_eq!(usage.report(DAY).await.unwrap().missed, 15);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_whom_the_store_refuses_holds_up_no_others() {
+    let (store, clock) = (Moody::new(Mood::RefusesNul), ManualClock::new());
+    let usage = ledger(Arc::clone(&store), &clock);
+    usage.note(&client("app"), "user\0", None, clock.now());
+    for number in 0..2_000 {
+        usage.note(&client("app"), &format!("user-{number}"), None, clock.now());
+    }
+    tokio::time::sleep(Duration::from_secs(3_600)).await;
+    assert_eq!(kept(&store).await, (2_000, 2_001));
+    // Nor does it hold up the count of a user who is known.
+    usage.note(&client("app"), "user-1", None, clock.now());
+    tokio::time::sleep(Duration::from_secs(3_600)).await;
+    assert_eq!(kept(&store).await, (2_000, 2_002));
+    assert_eq!(usage.report(DAY).await.unwrap().waiting, 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -70,3 +70,15 @@ async fn a_memory_that_has_no_room_for_the_logins_of_a_day_says_so() {
     let logins = report.clients[0].ways.iter().find(|way| way.way == LoginWay::Elsewhere).unwrap().logins;
     assert_eq!((logins, report.missed), (2, 1), "{report}");
 }
+
+#[tokio::test]
+async fn a_realm_that_no_client_can_have_is_missed() {
+    use tower_password_grant::clock::Clock as _;
+    let clock = ManualClock::new();
+    let usage = ledger(MemoryUsage::new(), &clock);
+    for realm in ["", "a|b", "|", "a"] {
+        usage.note(&client("app"), "k", Some(realm), clock.now());
+    }
+    let report = usage.report(MONTH).await.unwrap();
+    assert_eq!((report.clients[0].users, report.missed), (1, 3), "{report}");
+}
