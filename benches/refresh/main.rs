@@ -17,6 +17,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::arithmetic_side_effects, missing_docs, unreachable_pub)]
 
+#[path = "../support/bare_sqlite.rs"]
+mod bare_sqlite;
+#[path = "../support/file.rs"]
 mod file;
 mod load;
 mod plain;

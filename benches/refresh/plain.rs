@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OptionalExtension as _, Params, StatementStatus, params};
-use tower_password_grant::sqlite::SqliteStore;
+use rusqlite::{Connection, OptionalExtension as _, StatementStatus, params};
 
+use super::bare_sqlite::{execute, open, random};
 use super::file::Temporary;
 use super::support::tokens::{AUDIENCE, SUBJECT};
 use super::support::{CLIENT, SCOPE};
@@ -33,27 +33,6 @@ const METHODS: &str = "password";
 /// The most access tokens of a login.
 const TOKENS: i64 = 100;
 
-fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).unwrap();
-    bytes
-}
-
-fn open(file: &Temporary) -> Connection {
-    // The store makes the schema, and is closed again.
-    drop(SqliteStore::open(file.path()).unwrap());
-    let db = Connection::open(file.path()).unwrap();
-    db.busy_timeout(Duration::from_secs(5)).unwrap();
-    db.pragma_update(None, "journal_mode", "wal").unwrap();
-    db.pragma_update(None, "synchronous", "full").unwrap();
-    db.pragma_update(None, "foreign_keys", true).unwrap();
-    db.pragma_update(None, "secure_delete", true).unwrap();
-    db.pragma_update(None, "cell_size_check", true).unwrap();
-    db.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(())).unwrap();
-    db.set_prepared_statement_cache_capacity(32);
-    db
-}
-
 fn begin(db: &Connection, family: &[u8; 16]) {
     let (realm, version, used, audience) = (None::<&str>, None::<&str>, None::<i64>, None::<&str>);
     let lineage = random::<41>();
@@ -73,13 +52,6 @@ fn begin(db: &Connection, family: &[u8; 16]) {
         METHODS
     ];
     db.execute(BEGIN, values).unwrap();
-}
-
-/// Runs a statement that changes rows, and answers how many, and the steps of SQLite's virtual machine.
-fn execute(db: &Connection, sql: &str, values: impl Params) -> (usize, i64) {
-    let mut statement = db.prepare_cached(sql).unwrap();
-    let changed = statement.execute(values).unwrap();
-    (changed, i64::from(statement.reset_status(StatementStatus::VmStep)))
 }
 
 /// The first row's number, and the steps that it took.

@@ -12,7 +12,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::arithmetic_side_effects, missing_docs, unreachable_pub)]
 
-#[path = "../refresh/file.rs"]
+#[path = "../support/file.rs"]
 mod file;
 mod users;
 
