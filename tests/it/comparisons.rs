@@ -76,7 +76,7 @@ const SECRETS: [&str; 16] = [
 ];
 
 /// Comparisons that name such a word and compare no secret: the file, the left side and the right one.
-const HARMLESS: [(&str, &str, &str); 6] = [
+const HARMLESS: [(&str, &str, &str); 9] = [
     ("bearer/cache.rs", "is_empty: tokens", "0"),
     ("protocol/client/builder.rs", "if has_secret", "needs_secret"),
     // Names of keys, not keys.
@@ -88,6 +88,10 @@ const HARMLESS: [(&str, &str, &str); 6] = [
         "self.buffer.as_bytes().get(span.start as usize..span.end as usize)",
         "Some(text.as_bytes())",
     ),
+    // In which way a login went.
+    ("protocol/usage/row.rs", "self.is_by_password", "other.is_by_password"),
+    ("usage/seen.rs", "Some(origin) if origin", "GrantType::PASSWORD.name() => LoginWay::Password"),
+    ("usage/seen.rs", "Some(origin) if origin", "GrantType::PASSWORD_IN_REALM.name() => LoginWay::Realm"),
     // Of suites for tests.
     ("testing/contract/refresh.rs", "salts[0]", "Some(*salt))"),
 ];

@@ -52,7 +52,7 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::OneRowForAllWays, "of rows that are merged the earlier first login is kept"),
     (Fault::JoinsRealmAndSubject, "users are equal only if both realm and subject are"),
     (Fault::AnyCase, "users are equal only if both realm and subject are"),
-    (Fault::ListsAllClients, "of rows that are merged the later last login, refresh and end are kept"),
+    (Fault::ListsAllClients, "subjects are kept as they were recorded, in the order of their bytes"),
     (Fault::ListsInAnyOrder, "the days of a row are kept as they were recorded, and none is not one"),
     (Fault::ReportsTheWindowAlone, "`report` hands on rows that lie before the window, too"),
     (Fault::AddsCounts, "of what one writer has counted of a day the higher number is kept"),
