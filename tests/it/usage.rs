@@ -8,22 +8,53 @@ mod recount;
 #[cfg(feature = "mfa")]
 mod step_up;
 
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use tower_password_grant::client::Sunset;
 use tower_password_grant::clock::Clock as _;
 use tower_password_grant::store::{MemoryUsage, UsageStore};
 use tower_password_grant::usage::{
     ClientUsage, Day, DayRange, LoginWay, Page, PageKey, StayersPage, UsageBatch, UsageLedger,
 };
-use tower_password_grant::{BackendError, ClientId};
+use tower_password_grant::{BackendError, Client, ClientId, ClientRegistry, CredentialVerifier, PasswordGrant};
+#[cfg(feature = "sqlite")]
+use tower_password_grant::{Denial, verify_fn};
 
 use crate::support::{self, ManualClock, PW, Probe, send, token_request};
 
+const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 const MONTH: Duration = Duration::from_secs(30 * 86_400);
+
+/// As an application writes it, over a store that keeps clients and usage.
+#[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "it has to compile"))]
+async fn shown<S: ClientRegistry + UsageStore + Clone>(
+    store: S,
+    users: impl CredentialVerifier,
+    guide: &str,
+    [april_7, may, june]: [SystemTime; 3],
+) -> Result<(), Box<dyn Error>> {
+    let end = Sunset::at(june).with_link(guide)?.brownout(april_7, HOUR * 3)?.ramp_from(may)?;
+    let app = Client::public("app").allow_password_grant().sunset(end).scopes("read").build()?;
+    let usage = UsageLedger::new(store.clone());
+    let layer = PasswordGrant::builder().clients(store).verifier(users).usage(usage.clone()); // issuer, peer_address ...
+    println!("{}", usage.report(DAY * 30).await?);
+    let _ = (app, layer);
+    Ok(())
+}
+
+#[cfg(feature = "sqlite")]
+#[tokio::test]
+async fn the_plan_and_the_ledger_are_put_together_over_one_store_of_clients_and_usage() {
+    let folder = support::folder::Folder::new();
+    let users = verify_fn(|_| async { Ok(Denial::UnknownUser.into()) });
+    let dates = [90, 120, 150].map(|days| ManualClock::start() + DAY * days);
+    shown(folder.store(), users, "https://docs.example/move", dates).await.unwrap();
+}
 
 fn client(id: &str) -> ClientId {
     ClientId::new(id).unwrap()
