@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tower_password_grant::mfa::Channel;
+use tower_password_grant::clock::Clock as _;
+use tower_password_grant::mfa::{AuthenticatorKind, Channel, FactorUser};
+use tower_password_grant::store::{Authenticator, AuthenticatorId, Enrolment, FactorStore as _};
 
 use super::broken::{Broken, Call};
 use super::ways::text;
@@ -121,4 +123,53 @@ async fn the_authenticator_of_another_user_is_looked_up_like_one_that_is_none() 
         answers.push([challenged, removed].map(|answer| (answer.status.as_u16(), answer.body)));
     }
     assert_eq!(answers[0], answers[1]);
+}
+
+/// Another active app of this user: its secret.
+async fn another_app(broken: &Broken, name: &str) -> String {
+    let bed = &broken.bed;
+    let (secret, _) = bed.enrol_app(&bed.strong(name).await).await;
+    bed.activate(name).await;
+    secret
+}
+
+#[tokio::test]
+async fn of_two_apps_the_store_is_asked_alike_whichever_a_code_is_of() {
+    let broken = Broken::waiting(0);
+    let bed = &broken.bed;
+    let secrets = [bed.enrolled("alice").await, another_app(&broken, "alice").await];
+    let mut answers = Vec::new();
+    for secret in &secrets {
+        later(&broken);
+        let right = bed.code(secret);
+        let (answer, calls) = asked(&broken, bed.redeem_otp(&bed.left_open("alice").await, &right)).await;
+        answer.assert_ok();
+        assert_eq!(calls, [Call::List, Call::SpendStep, Call::Consume]);
+        for code in [right, bed.code_ahead(secret, STEP), bed.code_at(secret, STEP)] {
+            let token = bed.left_open("alice").await;
+            let (answer, calls) = asked(&broken, bed.redeem_otp(&token, &code)).await;
+            assert_eq!(calls, [Call::List]);
+            answers.push((answer.status, answer.body));
+        }
+    }
+    answers.dedup();
+    assert_eq!(answers.len(), 1, "{answers:?}");
+}
+
+#[tokio::test]
+async fn each_app_is_opened_whichever_a_code_is_of() {
+    let broken = Broken::waiting(0);
+    let bed = &broken.bed;
+    let (first, now) = (bed.enrolled("alice").await, bed.clock.now());
+    // It opens under no key, and stands between two that do.
+    let id = AuthenticatorId::parse("totp|dev_AAAAAAAAAAAAAAAAAAAAAA").unwrap();
+    let unreadable = Authenticator::new(id.clone(), AuthenticatorKind::Otp, None, vec![1; 69], now);
+    let user = FactorUser::new(None, "user-alice");
+    bed.store.enrol(user, Enrolment::new(unreadable, None, false), now).await.unwrap();
+    assert!(bed.store.confirm(user, &id, false, now).await.unwrap());
+    let last = another_app(&broken, "alice").await;
+    for code in [bed.code(&first), bed.code(&last), bed.code_ahead(&last, 40 * STEP)] {
+        let token = bed.left_open("alice").await;
+        bed.redeem_otp(&token, &code).await.assert_error(503, "temporarily_unavailable");
+    }
 }
