@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use super::cases::METER;
-use super::meter::{Cost, ITERATIONS};
+use super::meter::Cost;
 
 /// The argument that makes this program run its cases for callgrind.
 const CHILD: &str = "--counted";
@@ -126,10 +126,10 @@ fn sha256_in(dump: &str) -> u64 {
 fn fill_in(costs: &mut [Cost], counts: &[Count]) {
     assert_eq!(costs.len(), counts.len(), "one dump for each case");
     let meter = costs.iter().position(|cost| cost.name == METER).expect("the meter is a case");
-    let own = counts[meter].total;
+    let (own, runs) = (counts[meter].total, costs[meter].iterations);
     for (cost, count) in costs.iter_mut().zip(counts) {
-        let total = count.total.saturating_sub(own);
-        cost.instructions = Some(total / ITERATIONS);
-        cost.beside_sha256 = Some(total.saturating_sub(count.sha256) / ITERATIONS);
+        let total = count.total.saturating_sub(own * cost.iterations / runs);
+        cost.instructions = Some(total / cost.iterations);
+        cost.beside_sha256 = Some(total.saturating_sub(count.sha256) / cost.iterations);
     }
 }

@@ -16,7 +16,7 @@ pub static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// Enough that what grows now and then, such as a hash table, has its size.
 const WARM_UP: usize = 500;
-pub const ITERATIONS: u64 = 2000;
+const ITERATIONS: u64 = 2000;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -28,6 +28,8 @@ pub enum Mode {
 /// What one iteration of a case costs.
 pub struct Cost {
     pub name: &'static str,
+    /// How often it was measured.
+    pub iterations: u64,
     pub instructions: Option<u64>,
     /// The same without those of SHA-256, which processors do by instructions of their own.
     pub beside_sha256: Option<u64>,
@@ -37,22 +39,30 @@ pub struct Cost {
 
 pub struct Meter {
     mode: Mode,
+    rounds: (usize, u64),
     costs: Vec<Cost>,
 }
 
 impl Meter {
     pub fn new(mode: Mode) -> Self {
-        Self { mode, costs: Vec::new() }
+        Self { mode, rounds: (WARM_UP, ITERATIONS), costs: Vec::new() }
+    }
+
+    /// How often the cases from here on are run before they are measured, and how often they are measured.
+    #[allow(dead_code, reason = "the benchmark of second factors calls it")]
+    pub fn rounds(&mut self, rounds: (usize, u64)) {
+        self.rounds = rounds;
     }
 
     pub fn case<R>(&mut self, name: &'static str, make: impl Fn() -> R, mut act: impl FnMut(R)) {
-        for _ in 0..WARM_UP {
+        let (warm_up, iterations) = self.rounds;
+        for _ in 0..warm_up {
             act(make());
         }
         match self.mode {
             Mode::Allocations => {
                 let (mut count, mut bytes) = (0, 0);
-                for _ in 0..ITERATIONS {
+                for _ in 0..iterations {
                     let request = make();
                     let region = Region::new(ALLOCATOR);
                     tpg_measured(&mut act, request);
@@ -60,18 +70,19 @@ impl Meter {
                     count += change.allocations + change.reallocations;
                     bytes += change.bytes_allocated;
                 }
-                let allocations = count as f64 / ITERATIONS as f64;
+                let allocations = count as f64 / iterations as f64;
                 self.costs.push(Cost {
                     name,
+                    iterations,
                     instructions: None,
                     beside_sha256: None,
                     allocations,
-                    bytes: bytes as u64 / ITERATIONS,
+                    bytes: bytes as u64 / iterations,
                 });
             }
             Mode::Instructions => {
                 tpg_case_begins(name);
-                for _ in 0..ITERATIONS {
+                for _ in 0..iterations {
                     tpg_measured(&mut act, make());
                 }
                 tpg_case_ends(name);

@@ -130,9 +130,8 @@ pub(crate) struct TypedOtp<'a> {
 /// A code that fits an authenticator app, at this time step.
 #[must_use = "it is nothing until its step was spent"]
 pub(crate) struct FittingOtp {
-    id: AuthenticatorId,
-    step: u64,
-    is_spent: bool,
+    /// The app and the step, unless it is known to be spent: what is refused costs as much as a wrong code.
+    unspent: Option<(AuthenticatorId, u64)>,
     shown: Shown,
 }
 
@@ -154,9 +153,7 @@ pub(crate) fn check_otp(
         let _ = tools.matching_step(&[0; 20], code, *now);
     }
     let fitting = fitting.map(|(app, step)| FittingOtp {
-        id: app.id.clone(),
-        step,
-        is_spent: app.last_step.is_some_and(|last| last >= step),
+        unspent: app.last_step.is_none_or(|last| last < step).then(|| (app.id.clone(), step)),
         shown: Shown::by(opened, app, all),
     });
     (fitting, charge.used())
@@ -165,9 +162,8 @@ pub(crate) fn check_otp(
 impl FittingOtp {
     /// Spends the time step. `None`: a code of it, or of a later one, was used before.
     pub(crate) async fn spend(self, store: &dyn FactorStore) -> Result<Option<Shown>, BackendError> {
-        let user = self.shown.challenge.user();
-        // What is known to be spent costs no write, as a wrong code.
-        let was_unspent = !self.is_spent && store.spend_step(user, &self.id, self.step).await?;
+        let Some((id, step)) = self.unspent else { return Ok(None) };
+        let was_unspent = store.spend_step(self.shown.challenge.user(), &id, step).await?;
         Ok(was_unspent.then_some(self.shown))
     }
 }
