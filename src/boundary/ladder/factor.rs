@@ -149,7 +149,8 @@ pub(crate) fn check_otp(
         fitting = fitting.or(step.map(|step| (*app, step)));
     }
     if secrets.is_empty() {
-        // The time does not show whether there is an app.
+        // A user without an app costs the check of a code, too. Only no secret is opened: what kinds there are is no secret, as the
+        // answer to the password names them to the same client.
         let _ = tools.matching_step(&[0; 20], code, *now);
     }
     let fitting = fitting.map(|(app, step)| FittingOtp {
