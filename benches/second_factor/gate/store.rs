@@ -10,7 +10,8 @@ use tower_password_grant::BackendError;
 use tower_password_grant::clock::SharedClock;
 use tower_password_grant::mfa::FactorUser;
 use tower_password_grant::store::{
-    Authenticator, AuthenticatorId, Enrolled, Enrolment, FactorStore, MemoryFactors, OneTimeValues, SecretDigest,
+    Authenticator, AuthenticatorId, Enrolled, Enrolment, FactorStore, MemoryFactors, OneTimeValues, Removed,
+    SecretDigest,
 };
 
 /// What a store does otherwise than the one in memory.
@@ -92,17 +93,22 @@ impl FactorStore for Store {
         &self,
         user: FactorUser<'_>,
         id: &AuthenticatorId,
-        is_first: bool,
+        if_no_factor: bool,
         now: SystemTime,
     ) -> Result<bool, BackendError> {
-        self.kept.confirm(user, id, is_first, now).await
+        self.kept.confirm(user, id, if_no_factor, now).await
     }
 
-    async fn remove(&self, user: FactorUser<'_>, id: &AuthenticatorId) -> Result<bool, BackendError> {
+    async fn remove(
+        &self,
+        user: FactorUser<'_>,
+        id: &AuthenticatorId,
+        if_no_factor: bool,
+    ) -> Result<Removed, BackendError> {
         if self.change == Change::KnowsIdentifiers && !self.identifiers.lock().unwrap().contains(id) {
-            return Ok(false);
+            return Ok(Removed::Unknown);
         }
-        self.kept.remove(user, id).await
+        self.kept.remove(user, id, if_no_factor).await
     }
 
     async fn remove_all(&self, user: FactorUser<'_>) -> Result<(), BackendError> {
@@ -144,6 +150,10 @@ impl FactorStore for Store {
 impl OneTimeValues for Store {
     async fn consume(&self, value: &SecretDigest, expires: SystemTime) -> Result<bool, BackendError> {
         self.kept.consume(value, expires).await
+    }
+
+    async fn is_spent(&self, value: &SecretDigest) -> Result<bool, BackendError> {
+        self.kept.is_spent(value).await
     }
 
     fn follow_clock(&self, clock: &SharedClock) -> bool {
