@@ -13,15 +13,24 @@ use super::store::Change;
 /// How far the most expensive of the classes may lie above the cheapest.
 #[derive(Clone, Copy)]
 pub enum Aim {
-    /// By no more than this many instructions, with equally many allocations.
-    Equal(u64),
+    /// By no more than this many instructions, and by no more than so many allocations.
+    Equal(u64, f64),
     /// By no more than this many instructions, whatever is allocated.
     Near(u64),
     /// A mistake of this benchmark: by more than this many instructions.
     Caught(u64),
+    /// A mistake of too few instructions to be told from what random bytes change, but of one allocation in each request. The row
+    /// that it belongs to does not let that pass.
+    CaughtByAllocations,
     /// As far as it is: the answers differ, too.
     Told,
 }
+
+/// Equally many allocations.
+const NONE: f64 = 0.1;
+/// Equally many allocations, where a table that grows in some of the rounds adds to the mean. One allocation more in each request
+/// would be 1.
+const ROUNDED: f64 = 0.3;
 
 pub struct Pair {
     pub name: &'static str,
@@ -42,15 +51,15 @@ pub fn all() -> Vec<Pair> {
     let from_now = Duration::ZERO;
     let over = Duration::from_secs(5 * 60 + 1);
     vec![
-        refused("code of an app", Aim::Equal(200), OTPS.map(|of| one_app(of, Change::None)).into()),
+        refused("code of an app", Aim::Equal(750, NONE), OTPS.map(|of| one_app(of, Change::None)).into()),
         refused(
             "mistake: a used code is found out by a write",
-            Aim::Caught(200),
+            Aim::Caught(750),
             OTPS[..2].iter().map(|of| one_app(*of, Change::HidesLastStep)).collect(),
         ),
         refused(
             "three apps: code of one of them",
-            Aim::Equal(200),
+            Aim::Equal(950, ROUNDED),
             vec![
                 three_apps("wrong", None, true, Change::None),
                 three_apps("replayed, of the first app", Some(0), true, Change::None),
@@ -61,12 +70,12 @@ pub fn all() -> Vec<Pair> {
         Pair {
             has_one_face: false,
             status: StatusCode::OK,
-            ..refused("three apps: right code", Aim::Equal(300), three(Change::None))
+            ..refused("three apps: right code", Aim::Equal(800, ROUNDED), three(Change::None))
         },
         Pair {
             has_one_face: false,
             status: StatusCode::OK,
-            ..refused("mistake: rows are read until the right one", Aim::Caught(300), three(Change::ReadsRowByRow))
+            ..refused("mistake: rows are read until the right one", Aim::Caught(800), three(Change::ReadsRowByRow))
         },
         refused(
             "a telephone beside apps: wrong code",
@@ -75,7 +84,7 @@ pub fn all() -> Vec<Pair> {
         ),
         refused(
             "recovery code",
-            Aim::Equal(200),
+            Aim::Equal(700, NONE),
             vec![
                 recovery("never one", Recovery::Never, Change::None),
                 recovery("used before", Recovery::Used, Change::None),
@@ -84,7 +93,7 @@ pub fn all() -> Vec<Pair> {
         ),
         refused(
             "mistake: used recovery codes are known",
-            Aim::Caught(200),
+            Aim::CaughtByAllocations,
             vec![
                 recovery("never one", Recovery::Never, Change::KnowsUsedRecoveryCodes),
                 recovery("used before", Recovery::Used, Change::KnowsUsedRecoveryCodes),
@@ -94,7 +103,7 @@ pub fn all() -> Vec<Pair> {
             status: StatusCode::SERVICE_UNAVAILABLE,
             ..refused(
                 "recovery code, up to its look-up",
-                Aim::Equal(200),
+                Aim::Equal(450, NONE),
                 vec![
                     recovery("never one", Recovery::Never, Change::FailsBehindRecovery),
                     recovery("right, the first", Recovery::Right(0), Change::FailsBehindRecovery),
@@ -104,7 +113,7 @@ pub fn all() -> Vec<Pair> {
         },
         refused(
             "challenge of an authenticator",
-            Aim::Equal(200),
+            Aim::Equal(500, NONE),
             vec![
                 challenged("nobody's", Identifier::Nobodys, Change::None),
                 challenged("another user's", Identifier::Anothers, Change::None),
@@ -114,7 +123,7 @@ pub fn all() -> Vec<Pair> {
         ),
         refused(
             "mistake: the owner of an identifier is looked for",
-            Aim::Caught(200),
+            Aim::Caught(500),
             vec![
                 challenged("nobody's", Identifier::Nobodys, Change::LooksForTheOwner),
                 known_inside(challenged("another user's", Identifier::Anothers, Change::LooksForTheOwner)),
@@ -130,7 +139,7 @@ pub fn all() -> Vec<Pair> {
         },
         refused(
             "removal of an authenticator",
-            Aim::Equal(200),
+            Aim::Equal(400, NONE),
             vec![
                 removed("nobody's", Identifier::Nobodys, Change::None),
                 removed("another user's", Identifier::Anothers, Change::None),
@@ -138,7 +147,7 @@ pub fn all() -> Vec<Pair> {
         ),
         refused(
             "mistake: nobody's is not looked up",
-            Aim::Caught(200),
+            Aim::CaughtByAllocations,
             vec![
                 removed("nobody's", Identifier::Nobodys, Change::KnowsIdentifiers),
                 removed("another user's", Identifier::Anothers, Change::KnowsIdentifiers),
@@ -148,7 +157,7 @@ pub fn all() -> Vec<Pair> {
             status: StatusCode::TOO_MANY_REQUESTS,
             ..refused(
                 "under the lock of a challenge",
-                Aim::Equal(200),
+                Aim::Equal(500, NONE),
                 vec![
                     locked("right", 0, false, Change::None),
                     locked("of the step before", -1, false, Change::None),
@@ -160,7 +169,7 @@ pub fn all() -> Vec<Pair> {
             status: StatusCode::TOO_MANY_REQUESTS,
             ..refused(
                 "under the lock of a user",
-                Aim::Equal(200),
+                Aim::Equal(500, NONE),
                 vec![
                     locked("right", 0, true, Change::None),
                     locked("of the step before", -1, true, Change::None),
@@ -172,7 +181,7 @@ pub fn all() -> Vec<Pair> {
             status: StatusCode::TOO_MANY_REQUESTS,
             ..refused(
                 "mistake: a right code under a lock is written down",
-                Aim::Caught(200),
+                Aim::Caught(500),
                 vec![
                     locked("wrong", 4000, false, Change::Notes),
                     known_inside(locked("right", 0, false, Change::Notes)),
@@ -181,7 +190,7 @@ pub fn all() -> Vec<Pair> {
         },
         refused(
             "code by SMS",
-            Aim::Equal(200),
+            Aim::Equal(700, NONE),
             vec![
                 sent("wrong in its first digit", Sms::WrongAt(0), from_now, false, Change::None),
                 sent("wrong in its last digit", Sms::WrongAt(5), from_now, false, Change::None),
@@ -191,7 +200,7 @@ pub fn all() -> Vec<Pair> {
         ),
         refused(
             "mistake: a code that is almost right is written down",
-            Aim::Caught(200),
+            Aim::Caught(700),
             vec![
                 sent("wrong in its first digit", Sms::WrongAt(0), from_now, false, Change::Notes),
                 known_inside(sent("wrong in its last digit", Sms::WrongAt(5), from_now, false, Change::Notes)),
@@ -199,7 +208,7 @@ pub fn all() -> Vec<Pair> {
         ),
         refused(
             "code by SMS, expired",
-            Aim::Equal(200),
+            Aim::Equal(450, NONE),
             vec![
                 sent("right", Sms::Right, over, false, Change::None),
                 sent("wrong", Sms::WrongAt(0), over, false, Change::None),
@@ -211,23 +220,18 @@ pub fn all() -> Vec<Pair> {
             Aim::Told,
             vec![sent("wrong", Sms::WrongAt(0), from_now, true, Change::None)],
         ),
+        // What opens is read and dropped, and what does not is not. That far the classes lie apart, and it tells the holder of a
+        // token only that it is genuine. No mistake is run against this bound: a small one lies within it.
         refused(
             "token of a login",
-            Aim::Near(6000),
+            Aim::Near(5000),
             vec![
                 tokens("another client's", Token::AnotherClients, Change::None),
                 tokens("damaged", Token::Damaged, Change::None),
-                tokens("of no key", Token::OfNoKey, Change::None),
                 tokens("another kind", Token::AnotherKind, Change::None),
             ],
         ),
-        refused(
-            "mistake: a genuine token is written down",
-            Aim::Caught(6000),
-            vec![
-                tokens("damaged", Token::Damaged, Change::Notes),
-                known_inside(tokens("another client's", Token::AnotherClients, Change::Notes)),
-            ],
-        ),
+        // The name of its key, which is no secret, says that it opens nothing.
+        refused("token of a login, of no key", Aim::Told, vec![tokens("of no key", Token::OfNoKey, Change::None)]),
     ]
 }
