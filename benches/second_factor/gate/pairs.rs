@@ -70,12 +70,12 @@ pub fn all() -> Vec<Pair> {
         Pair {
             has_one_face: false,
             status: StatusCode::OK,
-            ..refused("three apps: right code", Aim::Equal(800, ROUNDED), three(Change::None))
+            ..refused("three apps: right code", Aim::Equal(1000, ROUNDED), three(Change::None))
         },
         Pair {
             has_one_face: false,
             status: StatusCode::OK,
-            ..refused("mistake: rows are read until the right one", Aim::Caught(800), three(Change::ReadsRowByRow))
+            ..refused("mistake: rows are read until the right one", Aim::Caught(1000), three(Change::ReadsRowByRow))
         },
         refused(
             "a telephone beside apps: wrong code",
