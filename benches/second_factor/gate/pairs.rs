@@ -190,7 +190,7 @@ pub fn all() -> Vec<Pair> {
         },
         refused(
             "code by SMS",
-            Aim::Equal(700, NONE),
+            Aim::Equal(800, NONE),
             vec![
                 sent("wrong in its first digit", Sms::WrongAt(0), from_now, false, Change::None),
                 sent("wrong in its last digit", Sms::WrongAt(5), from_now, false, Change::None),
@@ -200,7 +200,7 @@ pub fn all() -> Vec<Pair> {
         ),
         refused(
             "mistake: a code that is almost right is written down",
-            Aim::Caught(700),
+            Aim::Caught(800),
             vec![
                 sent("wrong in its first digit", Sms::WrongAt(0), from_now, false, Change::Notes),
                 known_inside(sent("wrong in its last digit", Sms::WrongAt(5), from_now, false, Change::Notes)),
@@ -224,7 +224,7 @@ pub fn all() -> Vec<Pair> {
         // token only that it is genuine. No mistake is run against this bound: a small one lies within it.
         refused(
             "token of a login",
-            Aim::Near(5000),
+            Aim::Near(5100),
             vec![
                 tokens("another client's", Token::AnotherClients, Change::None),
                 tokens("damaged", Token::Damaged, Change::None),
