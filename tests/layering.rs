@@ -274,7 +274,7 @@ const ONE_PLACE: [(&str, &[&str]); 8] = [
     ("PoisonError", &["boundary/sync.rs"]),
     ("\"no-store\"", &["protocol/wire/caching.rs", "jwt/remote.rs"]),
     ("> MAX_LEEWAY", &["protocol/token/lifetime.rs", "protocol/token/clock_steps.rs"]),
-    ("< SHORTEST_LIFETIME", &["protocol/token/lifetime.rs", "boundary/ladder/facts.rs"]),
+    ("< SHORTEST_LIFETIME", &["protocol/token/lifetime.rs"]),
     ("for_next_verifier(", &["boundary/verifier.rs", "realms/first_of.rs", "realms/migrate.rs"]),
     ("for_nobody(", &["boundary/verifier.rs", "realms/first_of.rs"]),
     ("RequestFacts {", &["boundary/login_event.rs", "boundary/ladder/terms.rs", "testing/login_event.rs"]),

@@ -40,7 +40,7 @@ pub const PAUSE: Duration = Duration::from_secs(16 * 60);
 const FORM: &str = "application/x-www-form-urlencoded";
 const GRANT: &str = "http%3A%2F%2Fauth0.com%2Foauth%2Fgrant-type%2Fmfa-";
 
-/// Everybody knows the password. Who adds `+strong` to the name has shown an authenticator app with it.
+/// Everybody knows the password. A name with `+strong` at its end has shown an authenticator app with it.
 struct Users;
 
 #[async_trait]

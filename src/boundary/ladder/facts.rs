@@ -14,7 +14,7 @@ use crate::protocol::realm::Realm;
 use crate::protocol::rules::decisions::Decisions;
 use crate::protocol::scope::Scope;
 use crate::protocol::token::family::FamilyId;
-use crate::protocol::token::lifetime::SHORTEST_LIFETIME;
+use crate::protocol::token::lifetime::rest_of_family;
 use crate::protocol::token::methods::AuthenticationMethods;
 use crate::protocol::user::subject::Subject;
 use crate::protocol::wire::error::Reason;
@@ -85,11 +85,7 @@ impl GrantFacts {
 
     /// Shortens the access token, which does not outlive the family that it comes from.
     pub(super) fn live_until(&mut self, end: SystemTime) -> Result<(), Reason> {
-        let rest = end.duration_since(self.issued_at).unwrap_or_default();
-        if rest < SHORTEST_LIFETIME {
-            return Err(Reason::RefreshTokenExpired);
-        }
-        self.lifetime = self.lifetime.min(rest);
+        self.lifetime = self.lifetime.min(rest_of_family(end, self.issued_at)?);
         Ok(())
     }
 

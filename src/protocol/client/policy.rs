@@ -16,7 +16,7 @@ use crate::protocol::rules::decisions::Decisions;
 use crate::protocol::scope::Scope;
 use crate::protocol::secret::keyed::Keyed;
 use crate::protocol::token::family::RefreshFamily;
-use crate::protocol::token::lifetime::SHORTEST_LIFETIME;
+use crate::protocol::token::lifetime::rest_of_family;
 use crate::protocol::token::record::AccessTokenRecord;
 use crate::protocol::user::subject::Subject;
 use crate::protocol::wire::error::{Reason, TokenError};
@@ -181,8 +181,8 @@ pub(crate) fn permit_going_on(
         return Err(not_permitted(client, began, Reason::GrantNotAllowed));
     }
     let ends = families_end(client, began).map_or(ends, |end| end.min(ends));
-    let rest = ends.duration_since(moment()).unwrap_or_default();
-    if rest < SHORTEST_LIFETIME { Err(Reason::RefreshTokenExpired.into()) } else { Ok(()) }
+    rest_of_family(ends, moment())?;
+    Ok(())
 }
 
 /// A grant by which the client may begin logins, for one that is known by its tokens alone: by a password, or not, where the client

@@ -1,7 +1,9 @@
 //! How long tokens may live, and how long a used refresh token may be presented again: the limits of both, for the settings of an
 //! endpoint and of a client alike.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+
+use crate::protocol::wire::error::Reason;
 
 /// The least lifetime of a token: answers and records tell whole seconds.
 pub(crate) const SHORTEST_LIFETIME: Duration = Duration::from_secs(1);
@@ -29,6 +31,12 @@ pub(crate) fn lifetime(given: Duration) -> Result<Duration, UnfitTime> {
 /// The leeway of a refresh token, if it may have this one.
 pub(crate) fn leeway(given: Duration) -> Result<Duration, UnfitTime> {
     if given > MAX_LEEWAY { Err(UnfitTime::Leeway(given)) } else { Ok(given) }
+}
+
+/// How long that lives on which a family of refresh tokens bounds, from `now` to `end`: what is about to be over is over.
+pub(crate) fn rest_of_family(end: SystemTime, now: SystemTime) -> Result<Duration, Reason> {
+    let rest = end.duration_since(now).unwrap_or_default();
+    if rest < SHORTEST_LIFETIME { Err(Reason::RefreshTokenExpired) } else { Ok(rest) }
 }
 
 #[cfg(test)]
