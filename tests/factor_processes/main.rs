@@ -48,10 +48,11 @@ async fn serve(file: PathBuf) {
 /// Half of the rounds with the default budgets, half without any.
 fn service_races(rounds: usize) {
     type Race = fn(&mut Two, usize);
-    let races: [(&str, Race); 6] = [
+    let races: [(&str, Race); 7] = [
         ("100 right codes for one challenge", factor_rounds::right_codes),
         ("one right code for 50 challenges", factor_rounds::challenges),
         ("50 codes for one challenge", factor_rounds::codes),
+        ("different right codes at once", factor_rounds::different_codes),
         ("50 equal recovery codes", factor_rounds::recovery_codes),
         ("two enrolments and two confirmations", factor_rounds::enrolments),
         ("a lock or a new password between the steps", factor_rounds::changes),

@@ -80,8 +80,9 @@ impl Seals {
         let opened = self.in_context(user, &authenticator.id, |context| {
             self.tools.open(SealedKind::AuthenticatorSecret, context, &authenticator.sealed)
         });
+        // Nothing is decided, and a second try can help: it may be that this process alone does not have the key yet.
         opened.ok_or_else(|| {
-            not_kept(BackendError::fault("an authenticator does not open: its key is gone, or it was moved"))
+            not_kept(BackendError::unavailable("an authenticator does not open: its key is gone, or it was moved"))
         })
     }
 

@@ -108,6 +108,11 @@ fn of_50_codes_at_once_for_one_challenge_the_right_one_finishes_it_and_no_more_a
 }
 
 #[test]
+fn of_different_right_codes_at_once_one_finishes_a_challenge_and_each_works_once() {
+    run(factor_rounds::different_codes);
+}
+
+#[test]
 fn of_50_equal_recovery_codes_at_once_one_finishes_its_login_and_is_swapped_for_one() {
     run(factor_rounds::recovery_codes);
 }

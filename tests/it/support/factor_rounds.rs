@@ -255,6 +255,32 @@ pub fn recovery_codes(service: &mut impl Service, rounds: usize) {
     }
 }
 
+/// Different codes that are all right, at the same moment: those of two steps and a recovery code, for one challenge, and then those
+/// of two steps for two challenges.
+pub fn different_codes(service: &mut impl Service, rounds: usize) {
+    let (mut name, mut secret, mut owned) = (String::new(), String::new(), Vec::new());
+    for round in 0..rounds {
+        if owned.is_empty() {
+            name = format!("different-{round}");
+            (secret, owned) = service.enrol(&name);
+        }
+        later(service);
+        let (before, code) = (totp(&secret, service.time() - Duration::from_secs(30)), service.code(&secret));
+        let token = service.open(&name);
+        let replies = service.all(vec![otp(&token, &before), otp(&token, &code), recovery(&token, &owned.remove(0))]);
+        one_wins(&replies, None);
+
+        service.advance(60);
+        let codes = [totp(&secret, service.time() - Duration::from_secs(30)), service.code(&secret)];
+        let tokens = [(); 2].map(|()| service.open(&name));
+        let both = || tokens.iter().zip(&codes).map(|(token, code)| otp(token, code)).collect();
+        let replies = service.all(both());
+        // The later one works, and the one before it does if it comes first. Neither works again.
+        assert_eq!(replies[1].status, 200, "{replies:?}");
+        assert_eq!(count(&service.all(both()), 200), 0);
+    }
+}
+
 /// Two enrolments, the confirmations of all that were begun, and two confirmations of one by two logins.
 pub fn enrolments(service: &mut impl Service, rounds: usize) {
     for round in 0..rounds {
