@@ -343,11 +343,15 @@ fn the_feature_table_of_the_readme_is_that_of_the_manifest() {
 
 /// The crates that a build with these features has, as `cargo tree` names them.
 fn crates_with(features: &[&str]) -> BTreeSet<String> {
+    tree(&["--features", &features.join(",")])
+}
+
+fn tree(arguments: &[&str]) -> BTreeSet<String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args(["tree", "--offline", "--edges", "normal", "--prefix", "none", "--format", "{p}"])
         .args(["--target", "x86_64-unknown-linux-gnu"])
-        .args(["--features", &features.join(",")])
+        .args(arguments)
         .current_dir(root())
         .output()
         .unwrap();
@@ -370,6 +374,23 @@ fn second_factors_add_13_crates_and_no_compiler_of_another_language() {
     let new: Vec<_> = with.difference(&without).filter(|name| !AXUM_APP.contains(&name.as_str())).collect();
     assert!(with.contains("chacha20poly1305") && new.len() <= 13, "{} crates: {new:?}", new.len());
     assert!(!new.iter().any(|name| name.ends_with("-sys")), "{new:?}");
+}
+
+/// Their build takes the file as it is, and fails if something is missing.
+#[test]
+fn the_lock_file_of_the_fuzz_targets_has_every_dependency() {
+    let manifest = read("fuzz/Cargo.toml");
+    assert!(manifest.contains("default-features = false, features = [\"jwt\", \"mfa\"]"), "other features");
+    let lock = read("fuzz/Cargo.lock");
+    let is_own = |entry: &&str| entry.contains("name = \"tower-password-grant\"\n");
+    let locked = lock.split("[[package]]").find(is_own).unwrap();
+    let needed = tree(&["--depth", "1", "--no-default-features", "--features", "jwt,mfa"]);
+    assert!(needed.contains("sha1"), "{needed:?}");
+    for name in needed.iter().filter(|name| *name != "tower-password-grant") {
+        // One of several versions is named with its number.
+        let is_locked = [format!(" \"{name}\","), format!(" \"{name} ")].iter().any(|text| locked.contains(text));
+        assert!(is_locked, "{name} is missing in fuzz/Cargo.lock");
+    }
 }
 
 #[test]

@@ -5,16 +5,21 @@ use std::sync::Arc;
 use tower_password_grant::store::{MemoryAccessTokens, MemoryRefreshTokens};
 
 use crate::support;
+use crate::support::counts::count;
 use crate::support::protection::without_ceiling;
 use crate::support::tokens::{Tokens, clients};
 
-/// As many as the memory store has room for.
-const REQUESTS: usize = 100_000;
 /// What a login keeps.
 const KEPT: usize = 100;
 
 fn tokens() -> Tokens {
     Tokens::with(clients(), |builder| builder.attack_protection(without_ceiling()))
+}
+
+/// An endpoint that has room for as many access tokens as there will be requests: with the full count, for the default.
+fn crowded() -> (Tokens, usize) {
+    let requests = count(100_000);
+    (small_tokens(requests, 100_000), requests)
 }
 
 /// The access token of another user's login.
@@ -37,12 +42,12 @@ async fn assert_newest(tokens: &Tokens, issued: &[String]) {
 }
 
 #[tokio::test]
-async fn a_hundred_thousand_refreshes_of_one_user_end_no_access_token_of_another() {
-    let tokens = tokens();
+async fn refreshes_of_one_user_that_would_fill_the_store_end_no_access_token_of_another() {
+    let (tokens, requests) = crowded();
     let bob = bobs(&tokens).await;
     let mut login = tokens.login("conf").await;
     let mut issued = Vec::new();
-    for _ in 0..REQUESTS {
+    for _ in 0..requests {
         let json = tokens.refresh("conf", &login.refresh).await.assert_ok();
         let text = |name: &str| json[name].as_str().unwrap().to_owned();
         (login.access, login.refresh) = (text("access_token"), text("refresh_token"));
@@ -53,11 +58,11 @@ async fn a_hundred_thousand_refreshes_of_one_user_end_no_access_token_of_another
 }
 
 #[tokio::test]
-async fn a_hundred_thousand_logins_of_one_user_without_refresh_tokens_end_no_access_token_of_another() {
-    let tokens = tokens();
+async fn logins_of_one_user_without_refresh_tokens_that_would_fill_the_store_end_no_access_token_of_another() {
+    let (tokens, requests) = crowded();
     let bob = bobs(&tokens).await;
     let mut issued = Vec::new();
-    for _ in 0..REQUESTS {
+    for _ in 0..requests {
         let json = tokens.login_with("svc", "").await.assert_ok();
         issued.push(json["access_token"].as_str().unwrap().to_owned());
     }

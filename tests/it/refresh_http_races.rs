@@ -12,6 +12,7 @@ use tower_password_grant::PeerAddress;
 use tower_password_grant::audit::Reason;
 use tower_password_grant::testing::contract;
 
+use crate::support::counts::full_or;
 use crate::support::protection::without_ceiling;
 use crate::support::server::Connection;
 use crate::support::tokens::{Login, Tokens, clients};
@@ -94,7 +95,7 @@ async fn parallel_refreshes_of_one_token_all_get_the_same_live_one_t56_t59_rf_12
     let served = Served::start(64).await;
     let mut token = served.login().await.refresh;
     let mut seen = HashSet::from([token.clone()]);
-    for round in 0..200 {
+    for round in 0..full_or(200, 50) {
         let requests: Vec<_> = (0..64).map(|_| ("/oauth/token", refresh(&token))).collect();
         let answers = served.race(&requests).await;
         let next: HashSet<String> = given(&answers).into_iter().map(|login| login.refresh).collect();
@@ -111,7 +112,7 @@ async fn parallel_refreshes_of_one_token_all_get_the_same_live_one_t56_t59_rf_12
 async fn nothing_is_live_after_a_revocation_that_ran_beside_refreshes_t57_t71() {
     let served = Served::start(8).await;
     let (mut before, mut after) = (0, 0);
-    for round in 0..200 {
+    for round in 0..full_or(200, 50) {
         let login = served.login().await;
         let kept = served.login().await;
         let mut requests: Vec<_> = (0..6).map(|_| ("/oauth/token", refresh(&login.refresh))).collect();
@@ -138,7 +139,7 @@ async fn nothing_is_live_after_a_revocation_that_ran_beside_refreshes_t57_t71() 
 async fn nothing_is_live_after_a_replay_that_ran_beside_refreshes_and_it_is_told_once_t57_rf_11() {
     let served = Served::start(8).await;
     let (mut before, mut after) = (0, 0);
-    for round in 0..200 {
+    for round in 0..full_or(200, 50) {
         let first = served.login().await;
         let second = Login::of(&served.post("/oauth/token", &refresh(&first.refresh)).await.assert_ok());
         let third = Login::of(&served.post("/oauth/token", &refresh(&second.refresh)).await.assert_ok());

@@ -12,6 +12,8 @@ use tower_password_grant::ClientId;
 use tower_password_grant::store::{FamilyId, MemoryRefreshTokens, RefreshFamily, RefreshTokenStore, SecretDigest};
 use tower_password_grant::testing::{RefreshTokenUse, TokenState, TokenUsed, begin_family, token_state};
 
+use crate::support::counts::count;
+
 const THREADS: u64 = 64;
 
 fn now<T, E: std::fmt::Debug>(future: impl Future<Output = Result<T, E>>) -> T {
@@ -121,7 +123,7 @@ fn live(store: &MemoryRefreshTokens, round: u64) -> Vec<u64> {
 #[test]
 fn of_64_parallel_refreshes_one_has_a_successor_and_all_others_get_the_same_rf_10_rf_13_t56() {
     rounds(
-        10_000,
+        count(10_000) as u64,
         |store, round, of| present(store, round, of, LEEWAY),
         |store, round, answers| {
             let done: Vec<u64> = (1..=THREADS).filter(|of| answers[*of as usize - 1] == TokenUsed::Done).collect();
@@ -136,7 +138,7 @@ fn of_64_parallel_refreshes_one_has_a_successor_and_all_others_get_the_same_rf_1
 #[test]
 fn of_64_parallel_refreshes_without_leeway_the_second_ends_the_family_rf_11() {
     rounds(
-        1_000,
+        count(1_000) as u64,
         |store, round, of| present(store, round, of, Duration::ZERO),
         |store, round, answers| {
             let count = |what: TokenUsed| answers.iter().filter(|answer| **answer == what).count();
@@ -150,8 +152,9 @@ fn of_64_parallel_refreshes_without_leeway_the_second_ends_the_family_rf_11() {
 #[test]
 fn a_family_that_is_revoked_while_it_is_used_has_no_live_token_t57() {
     static REFRESHED: AtomicU64 = AtomicU64::new(0);
+    let families = count(2_000) as u64;
     rounds(
-        2_000,
+        families,
         |store, round, of| match of {
             // Somewhere in the middle, wherever that is in this round.
             32 => now(store.revoke_family(id(round))),
@@ -173,6 +176,6 @@ fn a_family_that_is_revoked_while_it_is_used_has_no_live_token_t57() {
         },
     );
     let refreshed = REFRESHED.load(Ordering::Relaxed);
-    println!("of 2,000 families {refreshed} were refreshed before they ended");
+    println!("of {families} families {refreshed} were refreshed before they ended");
     assert!(refreshed > 0, "every revocation came first: this raced nothing");
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 use tower_password_grant::store::{FamilyId, RefreshFamily, RefreshTokenStore, SecretDigest};
 use tower_password_grant::testing::{RefreshTokenUse, TokenState, TokenUsed, begin_family, token_state};
 
+use crate::support::counts::count;
 use crate::support::folder::{Folder, at, digest, family};
 use crate::support::spawn;
 
 const USES: usize = 64;
-const ROUNDS: u64 = 1_000;
 const LEEWAY: Duration = Duration::from_secs(10);
 
 fn token(of: usize) -> SecretDigest {
@@ -49,7 +49,7 @@ async fn live(store: &impl RefreshTokenStore, round: u64) -> Vec<usize> {
 async fn of_64_parallel_refreshes_one_has_a_successor_and_all_others_get_the_same_rf_10_rf_13_t56() {
     let folder = Folder::new();
     let store = folder.store();
-    for round in 0..ROUNDS {
+    for round in 0..count(1_000) as u64 {
         begin_family(&store, family_of(round), &token(0), at(0)).await.unwrap();
         let uses: Vec<_> = (1..=USES)
             .map(|of| {

@@ -8,6 +8,7 @@ pub mod bed;
 pub mod both;
 pub mod capture;
 mod clock;
+pub mod counts;
 #[cfg(feature = "sqlite")]
 pub mod diverted;
 #[cfg(feature = "mfa")]
