@@ -1,6 +1,7 @@
 //! Clients on their way to an end: a wrong password tells neither which users the ramp has reached, nor which are excepted, nor that the end is
 //! over while somebody is.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -14,16 +15,18 @@ use super::pairs::{Ask, Comparison};
 use super::random::Random;
 use super::report::{Aim, Unit};
 use super::server::{CLIENT, REAL};
-use super::users::{Users, known, wrong};
-use super::wire::login;
+use super::users::{PASSWORD, Users, known, wrong};
+use super::wire::{Connection, login};
 
 /// Half of its users are out.
 pub const RAMPED: &str = "cli-r";
 /// Its end is over; every fourth user is excepted.
 pub const ENDED: &str = "cli-e";
-/// A verifier that answers users on the ramp without a hash, and one that does so with those who are not excepted.
+/// Verifiers with a mistake. One answers users on the ramp without a hash, the next those who are not excepted, and the last all users
+/// of the client whose end is over.
 pub const EARLY_ON_RAMP: &str = "/early-on-ramp";
 pub const EARLY_AFTER_END: &str = "/early-after-end";
+pub const EARLY_AT_END: &str = "/early-at-end";
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -50,26 +53,44 @@ fn is_excepted(user: &str) -> bool {
     user.strip_prefix("user-").and_then(|number| number.parse::<u32>().ok()).is_some_and(|number| number % 4 == 0)
 }
 
+/// Has the endpoint say which users are out, after their right passwords: else the rows could compare a class with itself.
+pub fn self_check(address: SocketAddr) {
+    let mut connection = Connection::open(address);
+    let mut on_ramp = 0;
+    for user in (0..32).step_by(2).map(|number| format!("user-{number:02}")) {
+        on_ramp += usize::from(is_on_ramp(&user));
+        for (client, is_in) in [(RAMPED, !is_on_ramp(&user)), (ENDED, is_excepted(&user))] {
+            let answer = connection.exchange(&login(REAL, client, &user, PASSWORD)).1;
+            assert_eq!(answer.status == 200, is_in, "{client}, {user}: {}", answer.body);
+        }
+    }
+    assert!((1..16).contains(&on_ramp), "{on_ramp} of 16 users are on the ramp");
+}
+
 /// What looks at the plan before the password.
 pub struct EarlyWhereOut {
     real: Arc<Argon2Verifier<Arc<Users>>>,
-    is_out: fn(&str) -> bool,
+    is_out: fn(&Attempt) -> bool,
 }
 
 impl EarlyWhereOut {
     pub fn of_ramp(real: &Arc<Argon2Verifier<Arc<Users>>>) -> Self {
-        Self { real: Arc::clone(real), is_out: is_on_ramp }
+        Self { real: Arc::clone(real), is_out: |attempt| is_on_ramp(attempt.username()) }
     }
 
     pub fn of_end(real: &Arc<Argon2Verifier<Arc<Users>>>) -> Self {
-        Self { real: Arc::clone(real), is_out: |user| !is_excepted(user) }
+        Self { real: Arc::clone(real), is_out: |attempt| !is_excepted(attempt.username()) }
+    }
+
+    pub fn of_client(real: &Arc<Argon2Verifier<Arc<Users>>>) -> Self {
+        Self { real: Arc::clone(real), is_out: |attempt| attempt.client().id().as_str() == ENDED }
     }
 }
 
 #[async_trait]
 impl CredentialVerifier for EarlyWhereOut {
     async fn verify(&self, attempt: Attempt) -> Result<Verdict, BackendError> {
-        if (self.is_out)(attempt.username()) {
+        if (self.is_out)(&attempt) {
             return Ok(Denial::WrongPassword.into());
         }
         self.real.verify(attempt).await
@@ -106,12 +127,20 @@ pub fn rows(pairs: usize, few: usize) -> Vec<Comparison> {
     let end = |path| (ask(path, ENDED, is_excepted), ask(path, ENDED, |user| !is_excepted(user)));
     let ([real_ramp, early_ramp], [real_end, early_end]) =
         ([REAL, EARLY_ON_RAMP].map(ramp), [REAL, EARLY_AFTER_END].map(end));
-    let anybody = |client| ask(REAL, client, |_| true);
+    let anybody = |path, client| ask(path, client, |_| true);
     vec![
         row("G30", "leaving: on the ramp / not yet", Aim::Equal, pairs, real_ramp.0, real_ramp.1),
         row("G30", "leaving: excepted / not, after the end", Aim::Equal, pairs, real_end.0, real_end.1),
-        row("G30", "leaving: after the end / no end", Aim::Equal, pairs, anybody(ENDED), anybody(CLIENT)),
+        row("G30", "leaving: after the end / no end", Aim::Equal, pairs, anybody(REAL, ENDED), anybody(REAL, CLIENT)),
         row("G34", "mistake: leaving: the ramp before the password", Aim::Caught, few, early_ramp.0, early_ramp.1),
         row("G34", "mistake: leaving: the end before the password", Aim::Caught, few, early_end.0, early_end.1),
+        row(
+            "G34",
+            "mistake: leaving: the client's end before the password",
+            Aim::Caught,
+            few,
+            anybody(EARLY_AT_END, ENDED),
+            anybody(EARLY_AT_END, CLIENT),
+        ),
     ]
 }

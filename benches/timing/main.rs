@@ -66,6 +66,7 @@ fn main() -> ExitCode {
     let mut random = Random::new(options.seed);
     let address = server::serve(&SecretDigest::of("nobody ever presents it"));
     pairs::upgrade(address);
+    leaving::self_check(address);
     announce(&options, address);
 
     report::print_head();

@@ -18,7 +18,7 @@ use tower_password_grant::{
     Client, CredentialVerifier, OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients, TokenEndpoint,
 };
 
-use super::leaving::{self, EARLY_AFTER_END, EARLY_ON_RAMP, EarlyWhereOut};
+use super::leaving::{self, EARLY_AFTER_END, EARLY_AT_END, EARLY_ON_RAMP, EarlyWhereOut};
 use super::mutants::{Early, EarlyInRealm, NoDummyForUnusable, Own, Shared};
 use super::users::{FOREIGN_REALM, NO_REALM, REALM, Users};
 
@@ -133,6 +133,7 @@ pub fn serve(secret: &SecretDigest) -> SocketAddr {
         .route_service(EARLY_IN_FOREIGN_REALM, endpoint(EarlyInRealm::new(&real, FOREIGN_REALM), secret, none()))
         .route_service(EARLY_ON_RAMP, endpoint(EarlyWhereOut::of_ramp(&real), secret, none()))
         .route_service(EARLY_AFTER_END, endpoint(EarlyWhereOut::of_end(&real), secret, none()))
+        .route_service(EARLY_AT_END, endpoint(EarlyWhereOut::of_client(&real), secret, none()))
         .route_service(SHARED, endpoint(Shared::new(&users, &wide), secret, none()))
         .route_service(OWN_EQUAL, endpoint(Own::new(&users, 19_456), secret, none()))
         .route_service(OWN_CHEAPER, endpoint(Own::new(&users, 19_456 * 95 / 100), secret, none()));
