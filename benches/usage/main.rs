@@ -5,15 +5,23 @@
 //! cargo bench --bench usage --features sqlite                            # 1,000,000 users
 //! cargo bench --bench usage --features sqlite -- --users 100000
 //! cargo bench --bench usage --features sqlite -- --check                 # 100,000, and fails if a count is above its ceiling
+//! cargo bench --bench usage --features sqlite -- --recount               # 1,000,000, against the audit trail, and nothing else
 //! ```
 //!
 //! Users have random identifiers of 36 characters and come in a random order, in batches of 256 rows. One in ten has moved. The
 //! files lie in `target/tmp`: how long a commit lasts depends on that disk.
+//!
+//! `--recount` sends logins and refreshes of as many users through the layer, over 45 days and in all ways that need no second factor.
+//! One ledger, on a SQLite file, takes the notes of the layer, and another, in memory, the events of an audit sink. Every figure of
+//! their reports, and every last user by name, must be what the audit trail gives when it is counted line by line. `--check` does
+//! so with 20,000 users.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::arithmetic_side_effects, missing_docs, unreachable_pub)]
 
 #[path = "../support/file.rs"]
 mod file;
+mod recount;
+mod traffic;
 mod users;
 
 use std::fs;
@@ -31,29 +39,38 @@ use users::{Users, app, batches, random, today, window};
 struct Options {
     users: usize,
     is_check: bool,
+    is_recount: bool,
 }
 
 fn main() -> ExitCode {
     let Some(options) = parse() else {
-        eprintln!("usage: cargo bench --bench usage --features sqlite [-- [--users N] [--check]]");
+        eprintln!("usage: cargo bench --bench usage --features sqlite [-- [--users N] [--check] [--recount]]");
         return ExitCode::from(2);
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
-    let held = runtime.block_on(measure(&options));
+    if options.is_recount {
+        let holds = runtime.block_on(recount::run(options.users));
+        return if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
+    let mut held = runtime.block_on(measure(&options));
+    if options.is_check {
+        held &= runtime.block_on(recount::run(options.users.min(20_000)));
+    }
     if options.is_check && !held { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 fn parse() -> Option<Options> {
-    let (mut users, mut is_check) = (None, false);
+    let (mut users, mut is_check, mut is_recount) = (None, false, false);
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--users" => users = Some(arguments.next()?.parse().ok().filter(|users| *users >= 1_000)?),
             "--check" => is_check = true,
+            "--recount" => is_recount = true,
             _ => return None,
         }
     }
-    Some(Options { users: users.unwrap_or(if is_check { 100_000 } else { 1_000_000 }), is_check })
+    Some(Options { users: users.unwrap_or(if is_check { 100_000 } else { 1_000_000 }), is_check, is_recount })
 }
 
 /// The counts that are held to a ceiling.
