@@ -54,7 +54,8 @@ impl Sunset {
 
     /// Lets one user log in until `until`, in spite of [ramp](Self::ramp_from) and end, but not of a [brownout](Self::brownout).
     /// `subject` is the identifier that the verifier gives, and that tokens carry: with its realm in front, where
-    /// [`Realms`](crate::realms::Realms) puts it there.
+    /// [`Realms`](crate::realms::Realms) puts it there. A verifier of your own that gives the same identifier in two realms has both users
+    /// excepted.
     ///
     /// As long as one user is excepted, the end of the client is decided after the right password, as the ramp is: else the answer to
     /// a wrong one would tell which users are. The end that is announced stays the same.
