@@ -134,7 +134,7 @@ fn the_library_has_no_panicking_shortcuts_and_allows_itself_none() {
 }
 
 /// Traits that nobody implements: they carry the builder's compiler errors, or stand inside the crate.
-const NOT_IMPLEMENTED: [&str; 4] = ["AnswerBody", "HasClients", "HasVerifier", "HasIssuer"];
+const NOT_IMPLEMENTED: [&str; 5] = ["AnswerBody", "HasClients", "HasVerifier", "HasIssuer", "LoginNotes"];
 
 /// The methods that have a default, each on the safe side: no origin is allowed, spellings of a name share one budget, no login is
 /// prolonged, no token is said to be revoked, a check is charged before it is compared, no client is said to be known, a grant of
@@ -143,7 +143,9 @@ const NOT_IMPLEMENTED: [&str; 4] = ["AnswerBody", "HasClients", "HasVerifier", "
 /// `find_at_once`, `verify_at_once`, `issue_at_once` and `ask` ask the method that they stand for. `validate` and `follow_clock` decide on no request: a part that has settings or a clock of its own says it.
 /// No question on another device is said to be answered, and none has a URI to show.
 /// `has_shared_key` causes a warning alone. `check_subject` only refuses more than an endpoint does whose verifier has no realms.
-const SAFE_DEFAULTS: [&str; 24] = [
+/// A sink without `login_notes` takes events.
+const SAFE_DEFAULTS: [&str; 25] = [
+    "login_notes",
     "status",
     "enrolment_uri",
     "find_at_once",

@@ -38,8 +38,8 @@ const CLOSURES_CEILINGS: (f64, f64) = (1_250.0, 1.0);
 /// What the usage ledger adds to a login: percent of its instructions beside SHA-256, and allocations.
 const LEDGER_PERCENT: f64 = 3.0;
 const LEDGER_ALLOCATIONS: f64 = 1.0;
-/// The percentage that is reached, with room for another compiler.
-const LEDGER_CEILING: f64 = 6.0;
+/// What was reached: percent, with room for another compiler, and allocations.
+const LEDGER_CEILINGS: (f64, f64) = (2.7, 0.0);
 /// A client's right secret and what comes before it, in a request that ends there, beside SHA-256.
 const SECRET_CEILING: f64 = 10_650.0;
 
@@ -138,12 +138,13 @@ pub fn judge(costs: &[Cost], flood: &Flood, session: f64) -> bool {
             .with_ceiling(CLOSURES_CEILINGS.0),
         Goal::new("three async closures: allocations added", by_closures.1, RULES_ALLOCATIONS)
             .with_ceiling(CLOSURES_CEILINGS.1),
-        Goal::new("usage ledger: percent added", noted(), LEDGER_PERCENT).with_ceiling(LEDGER_CEILING),
+        Goal::new("usage ledger: percent added", noted(), LEDGER_PERCENT).with_ceiling(LEDGER_CEILINGS.0),
         Goal::new(
             "usage ledger: allocations added",
             less(allocations(TOKEN_NOTED), allocations(TOKEN)),
             LEDGER_ALLOCATIONS,
-        ),
+        )
+        .with_ceiling(LEDGER_CEILINGS.1),
         Goal::new("right client secret: instructions", beside(BAD_SCOPE), SECRET_CEILING),
         Goal::new("D5 no more than the handler", beside(TOKEN_ROUTER), beside(HANDLER).unwrap_or(0.0)),
         Goal::new("D6 most expensive refusal: allocations", worst(&allocations), TOKEN_ALLOCATIONS)

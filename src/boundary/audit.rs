@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::clock::SharedClock;
 use super::limiter::Limit;
+use super::login_note::LoginNotes;
 use crate::protocol::client::registered::ClientId;
 use crate::protocol::rules::refusal::RuleRefusal;
 use crate::protocol::token::family::RefreshFamily;
@@ -250,6 +251,13 @@ pub trait AuditSink: Send + Sync + 'static {
         let _ = clock;
         true
     }
+
+    /// What takes notes of logins in place of their events, where the sink is a ledger that needs no more. A sink that hands its events
+    /// on to one takes events.
+    #[doc(hidden)]
+    fn login_notes(&self) -> Option<Box<dyn LoginNotes>> {
+        None
+    }
 }
 
 impl<S: AuditSink + ?Sized> AuditSink for Arc<S> {
@@ -259,6 +267,10 @@ impl<S: AuditSink + ?Sized> AuditSink for Arc<S> {
 
     fn follow_clock(&self, clock: &SharedClock) -> bool {
         (**self).follow_clock(clock)
+    }
+
+    fn login_notes(&self) -> Option<Box<dyn LoginNotes>> {
+        (**self).login_notes()
     }
 }
 

@@ -23,6 +23,7 @@ pub(crate) mod issuer;
 pub(crate) mod ladder;
 pub(crate) mod limiter;
 pub(crate) mod login_event;
+pub(crate) mod login_note;
 pub(crate) mod login_rule;
 pub(crate) mod maybe;
 pub(crate) mod notifier;

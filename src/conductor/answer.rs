@@ -1,7 +1,7 @@
 //! The end of a request: what became of it is recorded, and what the client may know of it is written.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::Response;
@@ -11,7 +11,7 @@ use super::trail::Trail;
 use crate::boundary::account::AccountKey;
 use crate::boundary::audit::{AccountDigest, AuditOutcome, FactorStep};
 use crate::boundary::clock::Clock;
-use crate::observe::audit::Auditor;
+use crate::observe::audit::{Auditor, note, taken};
 use crate::protocol::factor::authenticator::AuthenticatorId;
 use crate::protocol::wire::encode::{self, Setting, Wording};
 use crate::protocol::wire::error::{Reason, TokenError};
@@ -103,11 +103,35 @@ impl Answers {
 
     #[inline]
     fn record(&self, trail: &Trail, outcome: &Result<Reply, TokenError>) {
+        let is_issued = match outcome {
+            Ok(Reply::Options) => return,
+            Ok(Reply::Tokens(_)) => true,
+            _ => false,
+        };
+        let (auditor, issued) = (&*self.auditor, trail.issued.get().filter(|_| is_issued));
+        let noted = issued.and_then(|issued| Some((auditor.notes()?, issued)));
+        let takes_event = auditor.takes_event(is_issued);
+        if noted.is_none() && !takes_event {
+            return;
+        }
+        let at = self.clock.now();
+        if let Some((notes, issued)) = noted
+            && let Some(login) = trail.note(issued, at)
+        {
+            note(notes, &login);
+        }
+        if takes_event {
+            self.tell(trail, outcome, at);
+        }
+    }
+
+    /// Says the event of an answer that was given at this time.
+    fn tell(&self, trail: &Trail, outcome: &Result<Reply, TokenError>, at: SystemTime) {
         let ended = match outcome {
             Ok(Reply::Options) => return,
             Ok(Reply::Tokens(_)) => {
                 let (subject, scope) =
-                    trail.issued.as_deref().map_or(("", ""), |issued| (issued.subject.id(), issued.scope.as_str()));
+                    trail.issued.get().map_or(("", ""), |issued| (&*issued.subject, issued.scope.as_str()));
                 AuditOutcome::Issued { subject, scope }
             }
             Ok(Reply::Revoked) => AuditOutcome::Revoked,
@@ -118,8 +142,7 @@ impl Answers {
                 AuditOutcome::Refused { reason: error.reason, refused_by, subject }
             }
         };
-        if let Some(times) = self.auditor.times(&*self.clock, trail.started) {
-            self.auditor.record(&trail.event(ended, times), outcome.as_ref().err(), trail.begins_password_login());
-        }
+        let event = trail.event(ended, (at, taken(&*self.clock, trail.started)));
+        self.auditor.record(&event, outcome.as_ref().err(), trail.begins_password_login());
     }
 }

@@ -1,5 +1,7 @@
 //! What is known of a request so far: for its answer's headers, for telemetry and for the audit trail.
 
+use std::borrow::Cow;
+use std::cell::Cell;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
@@ -8,14 +10,16 @@ use http::HeaderValue;
 use super::purpose::Purpose;
 use crate::boundary::audit::{AccountDigest, AuditEvent, AuditOutcome};
 use crate::boundary::limiter::Limit;
+use crate::boundary::login_note::{LoginNote, NotedLogin};
 use crate::limiter::ceiling::meter::Counted;
-use crate::protocol::client::grant_type::GrantType;
+use crate::protocol::client::grant_type::{GrantType, way_of};
 use crate::protocol::client::registered::Client;
 use crate::protocol::realm::Realm;
 use crate::protocol::scope::Scope;
 use crate::protocol::token::family::RefreshFamily;
 use crate::protocol::token::methods::AuthenticationMethods;
-use crate::protocol::user::subject::Subject;
+use crate::protocol::usage::row::ClientUser;
+use crate::protocol::usage::way::LoginWay;
 
 /// What is known of the sender once the head was judged, and what was counted on it since.
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,7 +55,8 @@ impl Caller {
 /// The subject of the tokens that are issued, and how its login began.
 #[derive(Debug)]
 pub(crate) struct Issued {
-    pub(crate) subject: Subject,
+    /// The identifier.
+    pub(crate) subject: Cow<'static, str>,
     pub(crate) scope: Scope,
     /// That of the login, or of its refresh.
     pub(crate) grant_type: GrantType,
@@ -60,6 +65,45 @@ pub(crate) struct Issued {
     /// Whether the login began by a password.
     pub(crate) by_password: bool,
     pub(crate) methods: AuthenticationMethods,
+}
+
+/// Keeps what was issued in room of its own, because it is rarely there. That of the thread's last request is taken again, as an
+/// allocation costs a third of what a ledger adds to a login.
+#[derive(Debug, Default)]
+pub(crate) struct Kept(Option<Room>);
+
+/// Empty while no request has it.
+type Room = Box<Option<Issued>>;
+
+thread_local! {
+    static SPARE: Cell<Option<Room>> = const { Cell::new(None) };
+}
+
+impl Kept {
+    #[inline]
+    pub(crate) fn put(&mut self, issued: Issued) {
+        let spare = SPARE.try_with(Cell::take).ok().flatten();
+        let mut room = self.0.take().or(spare).unwrap_or_default();
+        *room = Some(issued);
+        self.0 = Some(room);
+    }
+
+    #[inline]
+    pub(crate) fn get(&self) -> Option<&Issued> {
+        self.0.as_deref()?.as_ref()
+    }
+}
+
+impl Drop for Kept {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(mut room) = self.0.take() {
+            // Nothing of a user stays in it.
+            *room = None;
+            // Where the thread ends, it goes.
+            let _ = SPARE.try_with(|spare| spare.set(Some(room)));
+        }
+    }
 }
 
 /// Kept outside the rungs, so that it survives their errors, deadlines and panics. What is rarely there is boxed: the
@@ -81,7 +125,7 @@ pub(crate) struct Trail {
     pub(crate) unencoded_basic: bool,
     /// The password is right, and the shield knows it from a leak.
     pub(crate) password_leaked: bool,
-    pub(crate) issued: Option<Box<Issued>>,
+    pub(crate) issued: Kept,
     /// The refresh token family that it is about.
     pub(crate) family: Option<RefreshFamily>,
     /// The request has ended the family, because it presented a spent token.
@@ -101,7 +145,7 @@ impl Trail {
             account: None,
             unencoded_basic: false,
             password_leaked: false,
-            issued: None,
+            issued: Kept::default(),
             family: None,
             is_replay: false,
         }
@@ -113,7 +157,7 @@ impl Trail {
         outcome: AuditOutcome<'a>,
         (at, duration): (SystemTime, Duration),
     ) -> AuditEvent<'a> {
-        let issued = self.issued.as_deref().filter(|_| matches!(outcome, AuditOutcome::Issued { .. }));
+        let issued = self.issued.get().filter(|_| matches!(outcome, AuditOutcome::Issued { .. }));
         AuditEvent {
             at,
             duration,
@@ -141,6 +185,32 @@ impl Trail {
         match &self.family {
             Some(family) if grant_type.is_refresh() => Some(family.began()),
             _ => Some(grant_type.name()),
+        }
+    }
+
+    /// The note of tokens that were issued at this time.
+    #[inline]
+    pub(super) fn note<'a>(&'a self, issued: &'a Issued, at: SystemTime) -> Option<LoginNote<'a>> {
+        let login = NotedLogin {
+            way: self.way(issued),
+            is_by_password: issued.by_password,
+            goes_on: issued.goes_on,
+            at,
+            family: self.family.as_ref().map(|family| (family.authenticated_at(), family.expires())),
+        };
+        let client = self.client.as_ref()?.id();
+        Some(LoginNote { user: ClientUser::new(client, self.realm.as_deref(), &issued.subject), login })
+    }
+
+    /// The way of a login. A refresh is of the way of the login that it comes from.
+    #[inline]
+    fn way(&self, issued: &Issued) -> LoginWay {
+        if self.grant_type.is_some_and(GrantType::is_second_factor) || issued.methods.has_second_factor() {
+            return LoginWay::SecondFactor;
+        }
+        match &self.family {
+            Some(family) if issued.grant_type.is_refresh() => way_of(family.began()),
+            _ => issued.grant_type.way(),
         }
     }
 

@@ -10,6 +10,7 @@ use super::telemetry;
 use crate::boundary::account::AccountKey;
 use crate::boundary::audit::{AccountDigest, AuditEvent, AuditOutcome, AuditSink};
 use crate::boundary::clock::{Clock, SharedClock};
+use crate::boundary::login_note::{LoginNote, LoginNotes};
 use crate::protocol::wire::error::TokenError;
 
 /// In the byte of its kind: an account of a realm, which stands before its name.
@@ -20,6 +21,8 @@ pub(crate) struct Auditor {
     sink: Option<Box<dyn AuditSink>>,
     /// Takes the events of issued tokens alone, and nothing is made for it that only others read.
     ledger: Option<Box<dyn AuditSink>>,
+    /// Takes notes in place of the events of the ledger, if that needs no more.
+    notes: Option<Box<dyn LoginNotes>>,
     /// Keys the digests of user names.
     key: Zeroizing<[u8; 32]>,
 }
@@ -31,7 +34,8 @@ impl Auditor {
         ledger: Option<Box<dyn AuditSink>>,
         key: Zeroizing<[u8; 32]>,
     ) -> Self {
-        Self { sink, ledger, key }
+        let notes = ledger.as_ref().and_then(|ledger| ledger.login_notes());
+        Self { sink, ledger, notes, key }
     }
 
     /// Whether anybody would see an event.
@@ -82,12 +86,22 @@ impl Auditor {
         AccountDigest(short)
     }
 
-    /// When a request that began at `started` was answered, and how long it took, if anything takes note of it.
-    #[inline]
+    /// When something happened that is said to all that listen but the ledger, and how long its request took by then, if anything listens.
     pub(crate) fn times(&self, clock: &dyn Clock, started: Option<Duration>) -> Option<(SystemTime, Duration)> {
-        // For the ledger alone no start was read, and the clock is not asked again.
-        let taken = || started.map_or(Duration::ZERO, |started| clock.elapsed().saturating_sub(started));
-        (telemetry::COUNTS || self.notes_issued()).then(|| (clock.now(), taken()))
+        self.takes_event(false).then(|| (clock.now(), taken(clock, started)))
+    }
+
+    /// Whether anybody takes the event of an answer, by which tokens were issued or not.
+    #[inline]
+    pub(crate) fn takes_event(&self, is_issued: bool) -> bool {
+        let to_ledger = is_issued && self.ledger.is_some() && self.notes.is_none();
+        telemetry::COUNTS || to_ledger || self.is_observed()
+    }
+
+    /// What takes notes of logins, if anything does.
+    #[inline]
+    pub(crate) fn notes(&self) -> Option<&dyn LoginNotes> {
+        self.notes.as_deref()
     }
 
     /// Counts an answer, and says it to everything that listens.
@@ -98,7 +112,7 @@ impl Auditor {
 
     /// Says an event to everything that listens, which is no answer if nothing counts it.
     pub(crate) fn tell(&self, event: &AuditEvent<'_>, error: Option<&TokenError>) {
-        if let (Some(ledger), AuditOutcome::Issued { .. }) = (&self.ledger, event.outcome) {
+        if let (Some(ledger), None, AuditOutcome::Issued { .. }) = (&self.ledger, &self.notes, event.outcome) {
             hand(&**ledger, event);
         }
         if !self.is_observed() {
@@ -108,6 +122,19 @@ impl Auditor {
         if let Some(sink) = &self.sink {
             hand(&**sink, event);
         }
+    }
+}
+
+/// How long it took from the start until now. For a ledger alone no start was read, and the clock is not asked again.
+pub(crate) fn taken(clock: &dyn Clock, started: Option<Duration>) -> Duration {
+    started.map_or(Duration::ZERO, |started| clock.elapsed().saturating_sub(started))
+}
+
+/// Takes a note. Where that panics, the answer goes out without it.
+#[inline]
+pub(crate) fn note(notes: &dyn LoginNotes, note: &LoginNote<'_>) {
+    if catch_unwind(AssertUnwindSafe(|| notes.take_note(note))).is_err() {
+        telemetry::audit_failed();
     }
 }
 

@@ -15,8 +15,8 @@ impl<C, V, I> Builder<C, V, I> {
     }
 
     /// Notes who logs in how, beside [`audit`](Self::audit): takes a [`UsageLedger`](crate::usage::UsageLedger), or a clone of
-    /// one. It gets the events of issued tokens alone; where nothing else listens, they have neither the digest of the account nor the time
-    /// that the answer took. Default: none.
+    /// one. A sink of your own that hands its events on to one gets those of issued tokens alone; where nothing else listens, they have
+    /// neither the digest of the account nor the time that the answer took. Default: none.
     pub fn usage(mut self, ledger: impl AuditSink) -> Self {
         self.options.usage = Some(Box::new(ledger));
         self

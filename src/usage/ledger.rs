@@ -8,11 +8,12 @@ use tokio::sync::{Mutex as AsyncMutex, Notify};
 
 use super::books::Books;
 use super::report::UsageReport;
-use super::seen::Seen;
+use super::seen::of_event;
 use super::task::{READING, Shared, call};
 use crate::boundary::audit::{AuditEvent, AuditSink};
 use crate::boundary::backend::OperationError;
 use crate::boundary::clock::{Clock, PartClock, SharedClock};
+use crate::boundary::login_note::{LoginNote, LoginNotes, NotedLogin};
 use crate::boundary::setting::{SettingError, one_or_more};
 use crate::boundary::sync::{Mutex, held};
 use crate::boundary::usage::UsageStore;
@@ -21,6 +22,7 @@ use crate::protocol::client::registered::ClientId;
 use crate::protocol::usage::day::{Day, DayRange};
 use crate::protocol::usage::row::ClientUser;
 use crate::protocol::usage::stayers::{PageKey, StayersPage};
+use crate::protocol::usage::way::LoginWay;
 
 /// Room for so many entries, until they are written.
 const CAPACITY: usize = 65_536;
@@ -174,6 +176,19 @@ impl UsageLedger {
         &self.0.0
     }
 
+    /// Writes what waits, as far as the store takes it, and answers how many rows wait on.
+    async fn write_first(&self) -> u64 {
+        let shared = self.shared();
+        let mut books = shared.books.lock().await;
+        match shared.write(&mut books).await {
+            Ok(()) => 0,
+            Err(failure) => {
+                telemetry::background_failed("recording usage", &failure);
+                books.waiting() as u64
+            }
+        }
+    }
+
     fn today(&self) -> Day {
         Day::of(self.shared().clock.now())
     }
@@ -186,7 +201,8 @@ impl UsageLedger {
             return held(self.shared().queue.lock()).miss(at);
         }
         let user = ClientUser::new(client, realm, subject);
-        self.shared().put(&Seen::elsewhere(user, Day::of(at), at));
+        let login = NotedLogin { way: LoginWay::Elsewhere, is_by_password: false, goes_on: false, at, family: None };
+        self.shared().put(&LoginNote { user, login });
     }
 
     /// Writes what waits. Call it before the process ends.
@@ -206,16 +222,7 @@ impl UsageLedger {
     /// Fails when the store cannot say it.
     pub async fn report(&self, window: Duration) -> Result<UsageReport, OperationError> {
         let shared = self.shared();
-        let waiting = {
-            let mut books = shared.books.lock().await;
-            match shared.write(&mut books).await {
-                Ok(()) => 0,
-                Err(failure) => {
-                    telemetry::background_failed("recording usage", &failure);
-                    books.waiting() as u64
-                }
-            }
-        };
+        let waiting = self.write_first().await;
         let window = DayRange::up_to(self.today(), window);
         let clients = call(READING, || shared.store.report(window)).await?;
         telemetry::show_usage(&clients);
@@ -223,7 +230,8 @@ impl UsageLedger {
         Ok(UsageReport { window, missed: missed.count, since: missed.since, waiting, clients })
     }
 
-    /// Some of the users of a client who were seen by passwords alone, so that they can be helped to move.
+    /// Some of the users of a client who were seen by passwords alone, so that they can be helped to move. What waits is
+    /// written first, as far as the store takes it.
     ///
     /// ```
     /// # use tower_password_grant::{ClientId, error::OperationError, usage::{Page, UsageLedger}};
@@ -249,12 +257,14 @@ impl UsageLedger {
     /// # Errors
     /// Fails when the store cannot say it.
     pub async fn stayers(&self, client: &ClientId, page: &Page) -> Result<StayersPage, OperationError> {
+        self.write_first().await;
         let window = DayRange::up_to(self.today(), page.window);
         let asked = || self.shared().store.stayers(client, window, page.after.as_ref(), page.size);
         Ok(call(READING, asked).await?)
     }
 
-    /// Forgets a subject in every client and realm, what waits too, and answers how many rows went. The numbers of logins stay: they name
+    /// Forgets a subject in every client and realm, what waits too, and answers how many rows of the store went: what
+    /// was never written is not counted. The numbers of logins stay: they name
     /// nobody. The next login is noted again; by a ledger of another process, which may believe that it has noted today's, from
     /// tomorrow on.
     ///
@@ -272,13 +282,23 @@ impl UsageLedger {
 
 impl AuditSink for UsageLedger {
     fn record(&self, event: &AuditEvent<'_>) {
-        if let Some(seen) = Seen::of(event) {
-            self.shared().put(&seen);
+        if let Some(note) = of_event(event) {
+            self.shared().put(&note);
         }
     }
 
     fn follow_clock(&self, clock: &SharedClock) -> bool {
         self.shared().clock.follow(clock)
+    }
+
+    fn login_notes(&self) -> Option<Box<dyn LoginNotes>> {
+        Some(Box::new(self.clone()))
+    }
+}
+
+impl LoginNotes for UsageLedger {
+    fn take_note(&self, note: &LoginNote<'_>) {
+        self.shared().put(note);
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::time::SystemTime;
 
-use super::seen::Seen;
+use super::seen::usage;
+use crate::boundary::login_note::{LoginNote, NotedLogin};
 use crate::protocol::client::registered::ClientId;
 use crate::protocol::usage::day::Day;
 use crate::protocol::usage::row::{ClientUser, Usage};
@@ -12,8 +13,7 @@ struct Entry {
     client: ClientId,
     realm: Option<usize>,
     subject: usize,
-    usage: Usage,
-    is_login: bool,
+    login: NotedLogin,
 }
 
 /// Entries with their texts, the oldest first.
@@ -33,16 +33,18 @@ impl Entries {
         self.entries.is_empty()
     }
 
-    fn push(&mut self, seen: &Seen<'_>) {
-        let ClientUser { client, realm, subject, .. } = seen.user;
-        self.texts.push_str(realm.unwrap_or_default());
+    #[inline(always)]
+    fn push(&mut self, note: &LoginNote<'_>) {
+        let ClientUser { client, realm, subject, .. } = note.user;
+        if let Some(realm) = realm {
+            self.texts.push_str(realm);
+        }
         self.texts.push_str(subject);
         self.entries.push(Entry {
             client: client.clone(),
             realm: realm.map(str::len),
             subject: subject.len(),
-            usage: seen.usage,
-            is_login: seen.is_login,
+            login: note.login,
         });
     }
 
@@ -53,7 +55,9 @@ impl Entries {
             // Each length is that of what was written.
             let (realm, rest) = texts.split_at_checked(entry.realm.unwrap_or(0)).unwrap_or_default();
             let (subject, rest) = rest.split_at_checked(entry.subject).unwrap_or_default();
-            each(ClientUser::new(&entry.client, entry.realm.map(|_| realm), subject), entry.usage, entry.is_login);
+            let user = ClientUser::new(&entry.client, entry.realm.map(|_| realm), subject);
+            // A refresh is counted nowhere.
+            each(user, usage(&entry.login), !entry.login.goes_on);
             texts = rest;
         }
         self.texts.clear();
@@ -89,13 +93,14 @@ pub(super) struct Queue {
 
 impl Queue {
     /// Adds a login or a refresh if there is room, and answers whether it is the only one.
-    pub(super) fn put(&mut self, seen: &Seen<'_>, capacity: usize) -> bool {
+    #[inline(always)]
+    pub(super) fn put(&mut self, note: &LoginNote<'_>, capacity: usize) -> bool {
         if self.waiting.len() >= capacity {
-            self.miss(seen.at);
+            self.miss(note.login.at);
             return false;
         }
         let is_first = self.waiting.is_empty();
-        self.waiting.push(seen);
+        self.waiting.push(note);
         is_first
     }
 

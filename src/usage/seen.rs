@@ -1,48 +1,24 @@
-//! What the ledger takes of an event: a login, or a refresh.
-
-use std::time::SystemTime;
+//! What the ledger takes of an event, and which days it reckons from that.
 
 use crate::boundary::audit::{AuditEvent, AuditOutcome};
-use crate::protocol::client::grant_type::GrantType;
+use crate::boundary::login_note::{LoginNote, NotedLogin};
+use crate::protocol::client::grant_type::way_of;
 use crate::protocol::client::registered::SECOND_FACTOR;
-use crate::protocol::token::family::RefreshFamily;
 use crate::protocol::usage::day::Day;
 use crate::protocol::usage::row::{ClientUser, Usage};
 use crate::protocol::usage::way::LoginWay;
 
-/// A login, or a refresh of what one gave.
-pub(super) struct Seen<'a> {
-    pub(super) user: ClientUser<'a>,
-    pub(super) usage: Usage,
-    /// A refresh is counted nowhere.
-    pub(super) is_login: bool,
-    pub(super) at: SystemTime,
-}
-
-impl<'a> Seen<'a> {
-    /// What an event says, if it has given tokens to somebody.
-    pub(super) fn of(event: &AuditEvent<'a>) -> Option<Self> {
-        let (AuditOutcome::Issued { subject, .. }, Some(client)) = (event.outcome, event.client) else { return None };
-        let user = ClientUser::new(client, event.realm, subject);
-        let way = way(event);
-        let day = Day::of(event.at);
-        let usage = match event.family {
-            _ if !event.goes_on => Usage::new(way, event.by_password, day),
-            // A factor may have been shown at a refresh, on a day on which nobody has typed the password.
-            Some(family) if way != LoginWay::SecondFactor || !event.by_password => {
-                Usage::new(way, event.by_password, Day::of(family.authenticated_at())).with_refreshed(Some(day))
-            }
-            _ => Usage::of_refresh(way, event.by_password, day),
-        };
-        let ends = |family: &RefreshFamily| Day::from_which(family.expires());
-        let usage = usage.with_families_end(event.family.map(ends));
-        Some(Self { user, usage, is_login: !event.goes_on, at: event.at })
-    }
-
-    /// A login past this endpoint.
-    pub(super) const fn elsewhere(user: ClientUser<'a>, day: Day, at: SystemTime) -> Self {
-        Self { user, usage: Usage::new(LoginWay::Elsewhere, false, day), is_login: true, at }
-    }
+/// What an event says, if it has given tokens to somebody.
+pub(super) fn of_event<'a>(event: &AuditEvent<'a>) -> Option<LoginNote<'a>> {
+    let (AuditOutcome::Issued { subject, .. }, Some(client)) = (event.outcome, event.client) else { return None };
+    let login = NotedLogin {
+        way: way(event),
+        is_by_password: event.by_password,
+        goes_on: event.goes_on,
+        at: event.at,
+        family: event.family.map(|family| (family.authenticated_at(), family.expires())),
+    };
+    Some(LoginNote { user: ClientUser::new(client, event.realm, subject), login })
 }
 
 /// The way of a login. A refresh is of the way of the login that it comes from.
@@ -51,9 +27,20 @@ fn way(event: &AuditEvent<'_>) -> LoginWay {
     if finishes || event.methods.has_second_factor() {
         return LoginWay::SecondFactor;
     }
-    match event.origin {
-        Some(origin) if origin == GrantType::PASSWORD.name() => LoginWay::Password,
-        Some(origin) if origin == GrantType::PASSWORD_IN_REALM.name() => LoginWay::Realm,
-        _ => LoginWay::Extension,
-    }
+    event.origin.map_or(LoginWay::Extension, way_of)
+}
+
+/// The days of a login or a refresh.
+pub(super) fn usage(login: &NotedLogin) -> Usage {
+    let NotedLogin { way, is_by_password, goes_on, at, family } = *login;
+    let day = Day::of(at);
+    let usage = match family {
+        _ if !goes_on => Usage::new(way, is_by_password, day),
+        // A factor may have been shown at a refresh, on a day on which nobody has typed the password.
+        Some((began, _)) if way != LoginWay::SecondFactor || !is_by_password => {
+            Usage::new(way, is_by_password, Day::of(began)).with_refreshed(Some(day))
+        }
+        _ => Usage::of_refresh(way, is_by_password, day),
+    };
+    usage.with_families_end(family.map(|(_, ends)| Day::from_which(ends)))
 }

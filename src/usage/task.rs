@@ -9,10 +9,10 @@ use tokio::time::{sleep, timeout};
 
 use super::books::Books;
 use super::queue::{Missed, Queue};
-use super::seen::Seen;
 use super::today::Today;
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock as _, PartClock, SteadyTime};
+use crate::boundary::login_note::LoginNote;
 use crate::boundary::put_down::put_down;
 use crate::boundary::sync::{Mutex, held};
 use crate::boundary::usage::UsageStore;
@@ -64,10 +64,10 @@ where
 
 impl Shared {
     /// Takes note of a login or a refresh. It never waits.
-    pub(super) fn put(self: &Arc<Self>, seen: &Seen<'_>) {
+    pub(super) fn put(self: &Arc<Self>, note: &LoginNote<'_>) {
         let (is_first, is_served) = {
             let mut queue = held(self.queue.lock());
-            (queue.put(seen, self.capacity), queue.is_served)
+            (queue.put(note, self.capacity), queue.is_served)
         };
         if !is_served {
             self.serve();

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use tower_password_grant::audit::{AuditEvent, AuditSink};
 use tower_password_grant::client::Sunset;
 use tower_password_grant::clock::Clock as _;
 use tower_password_grant::store::{MemoryUsage, UsageStore};
@@ -117,6 +118,37 @@ async fn a_login_stands_in_the_next_report_and_a_refusal_does_not() {
     let page = usage.stayers(&conf.client, &Page::first(DAY)).await.unwrap();
     assert_eq!(page.stayers.iter().map(|user| &*user.subject).collect::<Vec<_>>(), ["user-alice"]);
     assert!(usage.stayers(&client("conf2"), &Page::first(DAY)).await.unwrap().stayers.is_empty());
+}
+
+/// A sink of an application that hands on events, and nothing else.
+struct HandsOn(UsageLedger);
+
+impl AuditSink for HandsOn {
+    fn record(&self, event: &AuditEvent<'_>) {
+        self.0.record(event);
+    }
+}
+
+#[tokio::test]
+async fn a_login_is_counted_once_whether_the_ledger_is_given_itself_or_in_a_sink_that_hands_on_events() {
+    let ledgers = [(); 4].map(|()| UsageLedger::new(MemoryUsage::new()));
+    let [itself, shared, inside, in_audit] = ledgers.clone();
+    let builders = [
+        support::builder(&Probe::default()).usage(itself),
+        support::builder(&Probe::default()).usage(Arc::new(shared)),
+        support::builder(&Probe::default()).usage(HandsOn(inside)),
+        support::builder(&Probe::default()).audit(HandsOn(in_audit)),
+    ];
+    for (builder, usage) in builders.into_iter().zip(ledgers) {
+        let layer = builder.build().unwrap();
+        for _ in 0..2 {
+            send(&layer, token_request(support::AUTH, PW)).await.assert_ok();
+            send(&layer, token_request(support::AUTH, &format!("{PW}x"))).await.assert_error(400, "invalid_grant");
+        }
+        let report = usage.report(DAY).await.unwrap();
+        let [conf] = report.clients.as_slice() else { panic!("{report}") };
+        assert_eq!((conf.users, conf.ways.len(), conf.ways[0].logins), (1, 1, 2), "{report}");
+    }
 }
 
 #[tokio::test]

@@ -194,14 +194,15 @@ impl Rungs {
     #[inline]
     pub(super) fn note_issued(&self, grant: &Grant, trail: &mut Trail) {
         if self.parts.auditor.notes_issued() {
-            trail.issued = Some(Box::new(Issued {
-                subject: grant.subject().clone(),
+            let by_password = is_by_password(grant, trail);
+            trail.issued.put(Issued {
+                subject: grant.subject().to_id(),
                 scope: grant.scope().clone(),
                 grant_type: grant.kind(),
                 goes_on: grant.goes_on(),
-                by_password: is_by_password(grant, trail),
+                by_password,
                 methods: grant.methods(),
-            }));
+            });
         }
     }
 }

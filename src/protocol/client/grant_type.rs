@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use super::registered::{MFA_OOB, MFA_OTP, MFA_RECOVERY_CODE, PASSWORD, PASSWORD_REALM, REFRESH_TOKEN, SECOND_FACTOR};
 use crate::protocol::token::methods::{AuthenticationMethod, AuthenticationMethods};
+use crate::protocol::usage::way::LoginWay;
 
 /// A grant type that an endpoint serves. One word wide and copied for nothing, because each request holds several.
 #[derive(Clone, Copy, Debug)]
@@ -99,6 +100,22 @@ impl GrantType {
         matches!(self.0.kind, Kind::Refresh)
     }
 
+    /// Whether it finishes a login by a second factor.
+    pub(crate) const fn is_second_factor(self) -> bool {
+        matches!(self.0.kind, Kind::SecondFactor)
+    }
+
+    /// The way of the logins that begin by it.
+    pub(crate) const fn way(self) -> LoginWay {
+        match self.0.kind {
+            Kind::Password => LoginWay::Password,
+            Kind::PasswordInRealm => LoginWay::Realm,
+            Kind::SecondFactor => LoginWay::SecondFactor,
+            // A refresh begins none: that of its family did, and if there is none it is not known.
+            Kind::Refresh | Kind::Extension { .. } => LoginWay::Extension,
+        }
+    }
+
     /// Whether its request must name a realm.
     pub(crate) const fn names_realm(self) -> bool {
         matches!(self.0.kind, Kind::PasswordInRealm)
@@ -108,6 +125,15 @@ impl GrantType {
 /// Whether a login begins by the grant type of this name, whatever serves it.
 pub(crate) fn begins_login(name: &str) -> bool {
     name != REFRESH_TOKEN && !SECOND_FACTOR.contains(&name)
+}
+
+/// The way of the logins that begin by the grant type of this name.
+pub(crate) fn way_of(name: &str) -> LoginWay {
+    match name {
+        PASSWORD => LoginWay::Password,
+        PASSWORD_REALM => LoginWay::Realm,
+        _ => LoginWay::Extension,
+    }
 }
 
 /// Whether a password begins logins by the grant type of this name: where it is an extension's, one that was served since the start.

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
-use tower_password_grant::audit::{AuditEvent, AuditOutcome};
-use tower_password_grant::clock::Clock as _;
+use tower_password_grant::audit::{AuditEvent, AuditOutcome, AuditSink};
+use tower_password_grant::clock::{Clock as _, SharedClock};
 use tower_password_grant::store::MemoryUsage;
 use tower_password_grant::usage::{Day, DayRange, LoginWay, Page, UsageLedger, UsageReport};
 use tower_password_grant::{Client, StaticClients, Subject};
@@ -121,10 +121,29 @@ fn ways(lines: &[Line], client: &str, window: (u32, u32)) -> BTreeMap<(bool, Log
     found.into_iter().map(|(way, (logins, users))| (way, (logins, users.len() as u64))).collect()
 }
 
+/// What an application may give: it keeps a trail, and hands the events on to a ledger.
+struct Sink {
+    lines: Arc<Mutex<Vec<Line>>>,
+    ledger: UsageLedger,
+}
+
+impl AuditSink for Sink {
+    fn record(&self, event: &AuditEvent<'_>) {
+        self.lines.lock().unwrap().extend(Line::of(event));
+        self.ledger.record(event);
+    }
+
+    fn follow_clock(&self, clock: &SharedClock) -> bool {
+        self.ledger.follow_clock(clock)
+    }
+}
+
 /// The endpoint with its ledger, and the trail.
 struct World {
     bed: FactorBed,
     usage: UsageLedger,
+    /// Another one, which a sink of the application's hands its events to.
+    by_events: UsageLedger,
     trail: Arc<Mutex<Vec<Line>>>,
     tokens: Vec<(&'static str, String)>,
 }
@@ -140,9 +159,9 @@ fn clients() -> Vec<Client> {
 
 impl World {
     fn new() -> Self {
-        let usage = UsageLedger::new(MemoryUsage::new());
+        let (usage, by_events) = (UsageLedger::new(MemoryUsage::new()), UsageLedger::new(MemoryUsage::new()));
         let trail: Arc<Mutex<Vec<Line>>> = Arc::default();
-        let lines = Arc::clone(&trail);
+        let (lines, handed_on) = (Arc::clone(&trail), by_events.clone());
         let grant = |name, by_password| {
             let own = OwnGrant::new(name, &["user"], |request| {
                 // As the verifier knows the user, who is looked at again.
@@ -158,11 +177,11 @@ impl World {
                     .clients(StaticClients::new(clients()).unwrap())
                     .extension_grant(grant(BY_TICKET, false))
                     .extension_grant(grant(BY_PASSPHRASE, true))
-                    .audit(move |event: &AuditEvent<'_>| lines.lock().unwrap().extend(Line::of(event)))
+                    .audit(Sink { lines, ledger: handed_on })
                     .usage(usage.clone())
             },
         );
-        Self { bed, usage, trail, tokens: Vec::new() }
+        Self { bed, usage, by_events, trail, tokens: Vec::new() }
     }
 
     async fn send(&mut self, client: &'static str, body: &str) -> Value {
@@ -177,6 +196,7 @@ impl World {
     fn note(&self, id: &str, name: &str) {
         let (at, subject) = (self.bed.clock.now(), format!("user-{name}"));
         self.usage.note(&client(id), &subject, None, at);
+        self.by_events.note(&client(id), &subject, None, at);
         let origin = Some("note".to_owned());
         self.trail.lock().unwrap().push(Line {
             client: id.to_owned(),
@@ -192,6 +212,7 @@ impl World {
 
     async fn check(&self, days: u32) -> UsageReport {
         let report = self.usage.report(Duration::from_secs(u64::from(days) * 86_400)).await.unwrap();
+        assert_eq!(self.by_events.report(Duration::from_secs(u64::from(days) * 86_400)).await.unwrap(), report);
         let lines = self.trail.lock().unwrap().clone();
         let window = (report.window.first.number(), report.window.last.number());
         for usage in &report.clients {
