@@ -16,7 +16,7 @@ use tower_password_grant::audit::{AuditEvent, AuditOutcome, AuditSink};
 use tower_password_grant::client::ClientBuilder;
 use tower_password_grant::clock::{Clock, SharedClock};
 use tower_password_grant::grant::{ExtensionGrant, ExtensionRequest};
-use tower_password_grant::limiter::{AttackProtection, RequestCeiling};
+use tower_password_grant::limiter::{AttackProtection, Limits, MemoryLimiter, RequestCeiling, TokenBucket};
 use tower_password_grant::store::{MemoryAccessTokens, MemoryRefreshTokens};
 use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::usage::{Day, LoginWay, UsageLedger};
@@ -214,7 +214,12 @@ impl World {
             .extension_grant(grant(TICKET, false))
             .extension_grant(grant(PASSPHRASE, true))
             .attack_protection(
-                AttackProtection::new().request_ceiling(RequestCeiling::per_address(u32::MAX, 1_000_000)),
+                // All come from one address.
+                AttackProtection::new()
+                    .limiter(MemoryLimiter::new().with_limits(
+                        Limits::new().with_address_budget(TokenBucket::new(u32::MAX, Duration::from_millis(1))),
+                    ))
+                    .request_ceiling(RequestCeiling::per_address(u32::MAX, 1_000_000)),
             )
             .peer_address(PeerAddress::extension(|peer: &SocketAddr| Some(peer.ip())))
             .clock(clock.clone())
