@@ -72,7 +72,10 @@ impl FactorTable {
     pub(super) fn code(&mut self, user: FactorUser<'_>, digest: &SecretDigest) -> Option<&mut SecretDigest> {
         let Kept { authenticators, codes, .. } = self.find_mut(user)?;
         let is_active = |id: &AuthenticatorId| authenticators.iter().any(|kept| kept.id == *id && kept.is_active);
-        codes.iter_mut().find(|(of, code)| code.is(digest) && is_active(of)).map(|(_, code)| code)
+        // To the last one, so that the time does not show the place of a code.
+        codes
+            .iter_mut()
+            .fold(None, |found, (of, code)| if code.is(digest) && is_active(of) { Some(code) } else { found })
     }
 
     fn find(&self, user: FactorUser<'_>) -> Option<&Kept> {

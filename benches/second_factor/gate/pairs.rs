@@ -28,8 +28,7 @@ pub enum Aim {
 
 /// Equally many allocations.
 const NONE: f64 = 0.1;
-/// Equally many allocations, where a table that grows in some of the rounds adds to the mean. One allocation more in each request
-/// would be 1.
+/// Equally many allocations, where a table grows in some of the requests. One allocation more in each request would be 1.
 const ROUNDED: f64 = 0.3;
 
 pub struct Pair {
@@ -59,7 +58,7 @@ pub fn all() -> Vec<Pair> {
         ),
         refused(
             "three apps: code of one of them",
-            Aim::Equal(950, ROUNDED),
+            Aim::Equal(450, ROUNDED),
             vec![
                 three_apps("wrong", None, true, Change::None),
                 three_apps("replayed, of the first app", Some(0), true, Change::None),
@@ -70,12 +69,12 @@ pub fn all() -> Vec<Pair> {
         Pair {
             has_one_face: false,
             status: StatusCode::OK,
-            ..refused("three apps: right code", Aim::Equal(1000, ROUNDED), three(Change::None))
+            ..refused("three apps: right code", Aim::Equal(300, ROUNDED), three(Change::None))
         },
         Pair {
             has_one_face: false,
             status: StatusCode::OK,
-            ..refused("mistake: rows are read until the right one", Aim::Caught(1000), three(Change::ReadsRowByRow))
+            ..refused("mistake: rows are read until the right one", Aim::Caught(300), three(Change::ReadsRowByRow))
         },
         refused(
             "a telephone beside apps: wrong code",
@@ -84,7 +83,7 @@ pub fn all() -> Vec<Pair> {
         ),
         refused(
             "recovery code",
-            Aim::Equal(700, NONE),
+            Aim::Equal(300, NONE),
             vec![
                 recovery("never one", Recovery::Never, Change::None),
                 recovery("used before", Recovery::Used, Change::None),
@@ -113,7 +112,7 @@ pub fn all() -> Vec<Pair> {
         },
         refused(
             "challenge of an authenticator",
-            Aim::Equal(500, NONE),
+            Aim::Equal(250, NONE),
             vec![
                 challenged("nobody's", Identifier::Nobodys, Change::None),
                 challenged("another user's", Identifier::Anothers, Change::None),
@@ -123,7 +122,7 @@ pub fn all() -> Vec<Pair> {
         ),
         refused(
             "mistake: the owner of an identifier is looked for",
-            Aim::Caught(500),
+            Aim::Caught(250),
             vec![
                 challenged("nobody's", Identifier::Nobodys, Change::LooksForTheOwner),
                 known_inside(challenged("another user's", Identifier::Anothers, Change::LooksForTheOwner)),
@@ -139,7 +138,7 @@ pub fn all() -> Vec<Pair> {
         },
         refused(
             "removal of an authenticator",
-            Aim::Equal(400, NONE),
+            Aim::Equal(250, NONE),
             vec![
                 removed("nobody's", Identifier::Nobodys, Change::None),
                 removed("another user's", Identifier::Anothers, Change::None),
@@ -157,7 +156,7 @@ pub fn all() -> Vec<Pair> {
             status: StatusCode::TOO_MANY_REQUESTS,
             ..refused(
                 "under the lock of a challenge",
-                Aim::Equal(500, NONE),
+                Aim::Equal(250, NONE),
                 vec![
                     locked("right", 0, false, Change::None),
                     locked("of the step before", -1, false, Change::None),
@@ -169,7 +168,7 @@ pub fn all() -> Vec<Pair> {
             status: StatusCode::TOO_MANY_REQUESTS,
             ..refused(
                 "under the lock of a user",
-                Aim::Equal(500, NONE),
+                Aim::Equal(250, NONE),
                 vec![
                     locked("right", 0, true, Change::None),
                     locked("of the step before", -1, true, Change::None),
@@ -181,7 +180,7 @@ pub fn all() -> Vec<Pair> {
             status: StatusCode::TOO_MANY_REQUESTS,
             ..refused(
                 "mistake: a right code under a lock is written down",
-                Aim::Caught(500),
+                Aim::Caught(250),
                 vec![
                     locked("wrong", 4000, false, Change::Notes),
                     known_inside(locked("right", 0, false, Change::Notes)),
@@ -190,7 +189,7 @@ pub fn all() -> Vec<Pair> {
         },
         refused(
             "code by SMS",
-            Aim::Equal(800, NONE),
+            Aim::Equal(400, NONE),
             vec![
                 sent("wrong in its first digit", Sms::WrongAt(0), from_now, false, Change::None),
                 sent("wrong in its last digit", Sms::WrongAt(5), from_now, false, Change::None),
@@ -200,7 +199,7 @@ pub fn all() -> Vec<Pair> {
         ),
         refused(
             "mistake: a code that is almost right is written down",
-            Aim::Caught(800),
+            Aim::Caught(400),
             vec![
                 sent("wrong in its first digit", Sms::WrongAt(0), from_now, false, Change::Notes),
                 known_inside(sent("wrong in its last digit", Sms::WrongAt(5), from_now, false, Change::Notes)),
@@ -208,7 +207,7 @@ pub fn all() -> Vec<Pair> {
         ),
         refused(
             "code by SMS, expired",
-            Aim::Equal(450, NONE),
+            Aim::Equal(300, NONE),
             vec![
                 sent("right", Sms::Right, over, false, Change::None),
                 sent("wrong", Sms::WrongAt(0), over, false, Change::None),
@@ -224,7 +223,7 @@ pub fn all() -> Vec<Pair> {
         // token only that it is genuine. No mistake is run against this bound: a small one lies within it.
         refused(
             "token of a login",
-            Aim::Near(5100),
+            Aim::Near(4500),
             vec![
                 tokens("another client's", Token::AnotherClients, Change::None),
                 tokens("damaged", Token::Damaged, Change::None),
