@@ -161,6 +161,11 @@ pub(crate) fn check_otp(
 }
 
 impl FittingOtp {
+    /// Whether its step is known to be spent.
+    pub(crate) const fn is_spent(&self) -> bool {
+        self.unspent.is_none()
+    }
+
     /// Spends the time step. `None`: a code of it, or of a later one, was used before.
     pub(crate) async fn spend(self, store: &dyn FactorStore) -> Result<Option<Shown>, BackendError> {
         let Some((id, step)) = self.unspent else { return Ok(None) };

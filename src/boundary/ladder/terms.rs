@@ -7,6 +7,7 @@ use http::Extensions;
 
 use super::challenge::Opened;
 use super::client::PermittedClient;
+use crate::boundary::exceptions::WhoIsOut;
 use crate::boundary::login_event::{EventDraft, LoginStage, RequestFacts};
 use crate::boundary::recheck::Recheck;
 use crate::boundary::refresh::StoredFamily;
@@ -98,7 +99,27 @@ impl Terms {
     /// What the plan of the client says of this user, whose credentials are right.
     #[inline]
     pub(super) fn admission(&self, subject: &Subject, rules: &GrantRules, now: SystemTime) -> Admission {
+        policy::admission((&self.client, self.grant_type), self.realm.as_deref(), subject.id(), rules, now)
+    }
+
+    /// The same of the user of a login that was left open. A login that goes on with a family is in: a refresh is, too.
+    pub(crate) fn admission_of_open(&self, opened: &Opened, rules: &GrantRules, now: SystemTime) -> Admission {
+        let Challenge { subject, family, .. } = opened.challenge();
+        if family.is_some() {
+            return Admission::In;
+        }
         policy::admission((&self.client, self.grant_type), self.realm.as_deref(), subject, rules, now)
+    }
+
+    /// What a look-up is asked about such a user.
+    pub(crate) fn who_is_out<'a>(&'a self, opened: &'a Opened) -> WhoIsOut<'a> {
+        let subject = &opened.challenge().subject;
+        WhoIsOut { client: self.client.id(), realm: self.realm.as_deref(), subject }
+    }
+
+    /// The refusal of a user who is out for this reason.
+    pub(crate) fn refused_as_out(&self, reason: Reason) -> TokenError {
+        policy::not_permitted(&self.client, self.grant_type, reason)
     }
 
     pub(crate) const fn client(&self) -> &Client {

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 
 use super::redemption::{Checked, Found, Showing, Way};
-use crate::boundary::ladder::factor::{FittingOtp, TypedOtp, check_otp, unchecked};
+use crate::boundary::ladder::factor::{FittingOtp, Shown, TypedOtp, check_otp, unchecked};
 use crate::conductor::factors::second_factors::{SecondFactors, store_failed};
 use crate::conductor::failure::Failure;
 use crate::protocol::client::grant_type::GrantType;
@@ -18,7 +18,7 @@ pub(crate) struct ByOtp;
 impl ByOtp {
     async fn check(request: Showing<'_>) -> Result<Checked, TokenError> {
         let user = request.user();
-        let Showing { form, opened, factors, rungs, trail, .. } = request;
+        let Showing { form, opened, terms, factors, rungs, trail } = request;
         let code = form.single(OTP)?.unwrap_or_default();
         let charge = rungs.charge_factor(opened, trail).await?;
         let all = match factors.list(user).await {
@@ -35,17 +35,26 @@ impl ByOtp {
         let (fitting, charge) = check_otp(charge, opened, factors.seals.tools(), &typed);
         let ended = match fitting {
             None => Err(Failure::Decided(Reason::WrongOtp.into())),
-            Some(fitting) => Self::spend(fitting, factors).await,
+            // A code that was used before is no right one, whatever the plan of the client says.
+            Some(fitting) if fitting.is_spent() => Err(replayed()),
+            Some(fitting) => match rungs.admit(terms, opened).await {
+                Ok(looked_up) => Self::spend(fitting, factors).await.map(|shown| Found { looked_up, ..shown.into() }),
+                Err(error) => Err(Failure::Out(error)),
+            },
         };
         Ok(Checked { charge, ended })
     }
 
     /// Spends the time step of a code that fits.
-    async fn spend(fitting: FittingOtp, factors: &SecondFactors) -> Result<Found, Failure> {
+    async fn spend(fitting: FittingOtp, factors: &SecondFactors) -> Result<Shown, Failure> {
         let spending = pin!(fitting.spend(&*factors.store));
         let shown = factors.patience.of(spending).await.map_err(store_failed)?;
-        shown.map(Found::from).ok_or_else(|| Failure::Decided(Reason::OtpReplayed.into()))
+        shown.ok_or_else(replayed)
     }
+}
+
+fn replayed() -> Failure {
+    Failure::Decided(Reason::OtpReplayed.into())
 }
 
 impl Way for ByOtp {

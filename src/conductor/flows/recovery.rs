@@ -21,7 +21,7 @@ pub(crate) struct ByRecoveryCode;
 impl ByRecoveryCode {
     async fn check(request: Showing<'_>) -> Result<Checked, TokenError> {
         let user = request.user();
-        let Showing { form, opened, factors, rungs, trail, .. } = request;
+        let Showing { form, opened, terms, factors, rungs, trail } = request;
         let typed = form.single(RECOVERY_CODE)?.unwrap_or_default();
         // A code that is sent twice in haste, or with a login that has ended, is not used up by that. Of two codes that are sent at the
         // same time one is, for only the end of the ladder decides.
@@ -33,6 +33,11 @@ impl ByRecoveryCode {
         let Some(old) = RecoveryCode::typed(typed) else {
             return Ok(Checked { charge: unchecked(charge), ended: Err(wrong()) });
         };
+        // Whether the code is right is not known before it is used up. So nothing is, and what the password was charged stays.
+        let looked_up = match rungs.admit(terms, opened).await {
+            Ok(found) => found,
+            Err(error) => return Ok(Checked { charge: unchecked(charge), ended: Err(Failure::Untried(error)) }),
+        };
         let new = match RecoveryCode::random() {
             Ok(new) => new,
             Err(error) => return Ok(Checked { charge: unchecked(charge), ended: Err(store_failed(error.into())) }),
@@ -41,7 +46,8 @@ impl ByRecoveryCode {
         let (swapping, charge) = swap_recovery_code(charge, opened, &*factors.store, &codes);
         let ended = match factors.patience.of(swapping).await {
             Ok(Some(shown)) => {
-                Ok(Found { shown, member: Some((RECOVERY_CODE, Zeroizing::new(new.expose().to_owned()))) })
+                let member = Some((RECOVERY_CODE, Zeroizing::new(new.expose().to_owned())));
+                Ok(Found { shown, member, looked_up })
             }
             Ok(None) => Err(wrong()),
             Err(error) => Err(store_failed(error)),

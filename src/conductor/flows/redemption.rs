@@ -1,7 +1,7 @@
 //! The grants that finish a login which was left open. Each shows a second factor in its own way, and all climb one ladder:
 //!
 //! ```text
-//! open the token -> bound to this client -> CHARGE -> check what is shown, and spend it
+//! open the token -> bound to this client -> CHARGE -> check what is shown -> the client's plan has a place for the user -> spend it
 //!    -> consume the challenge -> recheck the user -> the factor counts
 //!    -> WEIGH (login rules, second factor) -> ISSUE -> settle both charges
 //! ```
@@ -24,6 +24,7 @@ use super::grants::Flow;
 use crate::boundary::ladder::challenge::Opened;
 use crate::boundary::ladder::charge::UsedCharge;
 use crate::boundary::ladder::client::PermittedClient;
+use crate::boundary::ladder::exception::LookedUp;
 use crate::boundary::ladder::factor::Shown;
 use crate::boundary::ladder::terms::Terms;
 use crate::protocol::client::grant_type::GrantType;
@@ -78,11 +79,13 @@ pub(crate) struct Found {
     pub(crate) shown: Shown,
     /// A member of the answer, with its value.
     pub(crate) member: Option<(&'static str, Zeroizing<String>)>,
+    /// What a look-up has found, if one was asked before it was shown.
+    pub(crate) looked_up: Option<LookedUp>,
 }
 
 impl From<Shown> for Found {
     fn from(shown: Shown) -> Self {
-        Self { shown, member: None }
+        Self { shown, member: None, looked_up: None }
     }
 }
 
@@ -145,8 +148,8 @@ impl<W: Way> RedemptionFlow<W> {
         let Checked { charge, ended } = self.way.show(showing).await?;
         let (address, extensions) = (trail.caller.address, mem::take(extensions));
         let finishing = Box::pin(async {
-            let Found { shown, member } = ended?;
-            let resumed = Resumed { terms, shown, member, wrong: self.way.wrong() };
+            let Found { shown, member, looked_up } = ended?;
+            let resumed = Resumed { terms, shown, member, looked_up, wrong: self.way.wrong() };
             rungs.resume(factors, resumed, extensions, trail).await
         });
         rungs.settle_resumed(charge, finishing, attempt, address).await

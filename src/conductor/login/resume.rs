@@ -10,12 +10,13 @@ use zeroize::Zeroizing;
 
 use super::issue::issue;
 use super::rungs::{Parts, Rungs};
-use super::scales::Case;
+use super::scales::{Case, refused};
 use crate::boundary::audit::{AuditOutcome, FactorStep};
 use crate::boundary::backend::BackendError;
 use crate::boundary::ladder::challenge::Opened;
 use crate::boundary::ladder::charge::{Charge, Guessed, OfFactor, OfRecovery, UsedCharge};
 use crate::boundary::ladder::client::PermittedClient;
+use crate::boundary::ladder::exception::LookedUp;
 use crate::boundary::ladder::factor::Shown;
 use crate::boundary::ladder::grant::Login;
 use crate::boundary::ladder::terms::Terms;
@@ -27,6 +28,7 @@ use crate::conductor::failure::Failure;
 use crate::conductor::trail::Trail;
 use crate::observe::patience::answered;
 use crate::protocol::client::grant_type::GrantType;
+use crate::protocol::client::sunset::judge::Admission;
 use crate::protocol::factor::authenticator::AuthenticatorId;
 use crate::protocol::token::claims::Claims;
 use crate::protocol::token::family::FamilyId;
@@ -38,6 +40,8 @@ pub(crate) struct Resumed {
     pub(crate) shown: Shown,
     /// A member of the answer, with its value.
     pub(crate) member: Option<(&'static str, Zeroizing<String>)>,
+    /// What a look-up has found, if one was [asked](Rungs::admit).
+    pub(crate) looked_up: Option<LookedUp>,
     /// The refusal where what was shown does not count.
     pub(crate) wrong: Reason,
 }
@@ -51,6 +55,20 @@ impl Rungs {
         began: GrantType,
     ) -> Result<Terms, TokenError> {
         Terms::of_open(client, opened, began, &self.parts.rules, || self.parts.clock.now())
+    }
+
+    /// Refuses a login that was left open if the plan of the client has no place for its user any more. It comes before anything is
+    /// spent that the user can show once. Answers what a look-up has found, if one was asked.
+    pub(crate) async fn admit(&self, terms: &Terms, opened: &Opened) -> Result<Option<LookedUp>, TokenError> {
+        let Parts { scales, rules, clock, .. } = &self.parts;
+        let now = clock.now();
+        let (found, reason) = match terms.admission_of_open(opened, rules, now) {
+            Admission::In => return Ok(None),
+            Admission::Out(reason) => (None, reason),
+            Admission::Asked(reason) => (Some(scales.look_up(terms.who_is_out(opened)).await?), reason),
+        };
+        let excepting = found.filter(|found| found.excepts_at(now));
+        excepting.map(Some).ok_or_else(|| terms.refused_as_out(reason))
     }
 
     /// Charges a code of a second factor.
@@ -82,7 +100,7 @@ impl Rungs {
         extensions: Extensions,
         trail: &mut Trail,
     ) -> Result<Reply, Failure> {
-        let Resumed { terms, shown, member, wrong } = resumed;
+        let Resumed { terms, shown, member, looked_up, wrong } = resumed;
         let question = terms.question(shown.challenge(), trail.caller.address);
         let challenge = shown.challenge();
         let (attempt, family) = (challenge.attempt, challenge.family.as_ref().map(|family| family.id));
@@ -102,7 +120,10 @@ impl Rungs {
         let task = self.parts.scales.task().await;
         let case = task.map(|task| Case::new(terms.draft_of_open(extensions, trail.caller.address), task));
         let login = Login::resumed(terms, returned, self.demand(), &self.parts.rules, now);
-        let login = login.map_err(decided)?;
+        let mut login = login.map_err(decided)?;
+        if let Some(found) = looked_up {
+            login.note_look_up(&found).map_err(|unweighed| refused(*unweighed))?;
+        }
         let member = member.map(|(name, value)| Claims::one(name, &*value)).transpose();
         let member = member.map_err(|error| store_failed(BackendError::fault(error)))?;
         let grant = answered!(self.weigh(login, case, attempt, member.as_ref(), trail))?;

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use super::hearing::{Hearing, LoginRules};
 use crate::boundary::backend::BackendError;
-use crate::boundary::exceptions::SunsetExceptions;
+use crate::boundary::exceptions::{SunsetExceptions, WhoIsOut};
 use crate::boundary::ladder::clearance::{Demand, Look};
-use crate::boundary::ladder::exception;
+use crate::boundary::ladder::exception::{self, LookedUp};
 use crate::boundary::ladder::grant::Login;
 use crate::boundary::ladder::unweighed::Unweighed;
 use crate::boundary::login_event::EventDraft;
@@ -23,7 +23,7 @@ use crate::observe::patience::Bound;
 use crate::observe::telemetry;
 use crate::protocol::secret::secrets::Password;
 use crate::protocol::user::subject::Subject;
-use crate::protocol::wire::error::Reason;
+use crate::protocol::wire::error::{Reason, TokenError};
 
 /// How long a shield may take. A login waits for it, so it is short; the manual names it.
 const SHIELD_WAIT: Duration = Duration::from_millis(300);
@@ -141,18 +141,15 @@ impl Scales {
         Ok(login.weigh_admission().map_err(|unweighed| refused(*unweighed)))
     }
 
-    /// Asks whether the user is excepted from the end of the client.
-    async fn look_up(&self, login: &mut Login) -> Result<(), Failure> {
-        // The credentials were right, so it was no guess.
-        let failed = |error: BackendError| Failure::Out(error.because(Reason::ExceptionsFailed));
+    /// Asks whether a user is excepted from the end of the client.
+    pub(super) async fn look_up(&self, asked: WhoIsOut<'_>) -> Result<LookedUp, TokenError> {
+        let failed = |error: BackendError| error.because(Reason::ExceptionsFailed);
         let Some(exceptions) = &self.exceptions else {
             let text =
                 "the plan of a client looks exceptions up, and the endpoint has none: call `sunset_exceptions(..)`";
             return Err(failed(BackendError::fault(text)));
         };
-        let found =
-            exceptions.patience.of(exception::look_up(&*exceptions.by, login.who_is_out())).await.map_err(failed)?;
-        login.note_look_up(found).map_err(|unweighed| refused(*unweighed))
+        exceptions.patience.of(exception::look_up(&*exceptions.by, asked)).await.map_err(failed)
     }
 
     /// Has the rules look at a login, unless something is to look at its password first.
@@ -177,7 +174,9 @@ impl Scales {
         trail: &mut Trail,
     ) -> Result<(), Failure> {
         if login.awaits_look_up() {
-            self.look_up(login).await?;
+            // The credentials were right, so it was no guess.
+            let found = self.look_up(login.who_is_out()).await.map_err(Failure::Out)?;
+            login.note_look_up(&found).map_err(|unweighed| refused(*unweighed))?;
         }
         if let (Some(screen), Some(password)) = (&self.screen, login.take_password()) {
             let look = screen.look(&password, login.subject()).await;

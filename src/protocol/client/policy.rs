@@ -18,7 +18,6 @@ use crate::protocol::secret::keyed::Keyed;
 use crate::protocol::token::family::RefreshFamily;
 use crate::protocol::token::lifetime::rest_of_family;
 use crate::protocol::token::record::AccessTokenRecord;
-use crate::protocol::user::subject::Subject;
 use crate::protocol::wire::error::{Reason, TokenError};
 
 /// What a request that asks for no scope is granted (RFC 6749 section 3.3). Given to
@@ -144,13 +143,13 @@ pub(crate) fn require_sunset(client: &Client, grant_type: GrantType, rules: &Gra
 pub(crate) fn admission(
     (client, grant_type): (&Client, GrantType),
     realm: Option<&str>,
-    subject: &Subject,
+    subject: &str,
     rules: &GrantRules,
     now: SystemTime,
 ) -> Admission {
     match client.sunset() {
         Some(sunset) if grant_type.begins_password_login() => {
-            let applicant = Applicant { client: client.id().as_str(), realm, subject: subject.id() };
+            let applicant = Applicant { client: client.id().as_str(), realm, subject };
             sunset.admission_of(applicant, &rules.ramp, now)
         }
         _ => Admission::In,

@@ -28,6 +28,11 @@ impl Table {
     pub fn new() -> Self {
         Self { switch: Switch::new(), kim: day(120), asked: Arc::default() }
     }
+
+    /// How often it was asked.
+    pub fn count(&self) -> usize {
+        self.asked.lock().unwrap().len()
+    }
 }
 
 #[async_trait]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use tower_password_grant::client::Sunset;
+use tower_password_grant::client::{ClientBuilder, Sunset};
 use tower_password_grant::clock::Clock as _;
 use tower_password_grant::mount::Profile;
 use tower_password_grant::store::{MemoryRefreshTokens, MemoryUsage};
@@ -11,12 +11,17 @@ use tower_password_grant::usage::UsageLedger;
 use tower_password_grant::{Client, StaticClients, Subject};
 
 use super::look_up::{Table, looked_up};
-use super::{DAY, GUIDE, assert_out, bytes, day, plan, ramp};
+use super::{DAY, GUIDE, Moving, assert_out, bytes, day, plan, ramp};
 use crate::support::Answer;
 use crate::support::factors::{AUDIENCE, FactorBed, FactorBuilder};
 use crate::support::faults::{FAILURES, Ledger, Mode, Switch};
 use crate::support::grants::OwnGrant;
 use crate::support::protection::counted_by;
+
+fn app(plan: Sunset) -> ClientBuilder {
+    let app = Client::public("app").allow_password_grant().allow_refresh_tokens().allow_second_factor();
+    app.scopes("read transfer").default_scope("read").sunset(plan)
+}
 
 /// The bed with a plan for `app`.
 fn bed(plan: Sunset) -> FactorBed {
@@ -24,8 +29,7 @@ fn bed(plan: Sunset) -> FactorBed {
 }
 
 fn of(plan: Sunset, change: impl FnOnce(FactorBuilder) -> FactorBuilder) -> FactorBed {
-    let app = Client::public("app").allow_password_grant().allow_refresh_tokens().allow_second_factor();
-    let app = app.scopes("read transfer").default_scope("read").sunset(plan).build().unwrap();
+    let app = app(plan).build().unwrap();
     let refresh = RefreshTokens::in_store(MemoryRefreshTokens::new()).lifetime(DAY * 30).idle_lifetime(DAY * 30);
     let clients = StaticClients::new([app]).unwrap();
     FactorBed::with(|factors| factors, |builder| change(builder.clients(clients).refresh_tokens(refresh)))
@@ -114,6 +118,78 @@ async fn what_the_password_was_charged_goes_back_where_the_look_up_of_an_excepti
     bed.redeem_otp(&token, "000000").await.assert_error(400, "invalid_grant");
     assert_eq!(ledger.book().account.left, 2);
     bed.redeem_otp(&token, &bed.code(&secret)).await.assert_ok();
+}
+
+/// The bed with a plan for `app` that can be moved, and a table of exceptions.
+fn moving(plan: Sunset) -> (FactorBed, Moving, Table) {
+    let (clients, table) = (Moving::default(), Table::new());
+    clients.put(app(plan));
+    let (registry, exceptions) = (clients.clone(), table.clone());
+    let refresh = RefreshTokens::in_store(MemoryRefreshTokens::new());
+    let bed = FactorBed::with(
+        |factors| factors,
+        |builder| builder.clients(registry).sunset_exceptions(exceptions).refresh_tokens(refresh),
+    );
+    (bed, clients, table)
+}
+
+/// A user with an authenticator app: its secret, and a recovery code.
+async fn with_recovery(bed: &FactorBed, name: &str) -> (String, String) {
+    let (secret, json) = bed.enrol_app(&bed.manager(name).await).await;
+    bed.redeem_otp(json["mfa_token"].as_str().unwrap(), &bed.code(&secret)).await.assert_ok();
+    (secret, json["recovery_codes"][0].as_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn no_code_is_used_up_by_a_login_that_the_plan_refuses() {
+    let (end, seconds) = (day(100), Duration::from_secs);
+    let steep = plan().ramp_from(end - seconds(400)).unwrap().except("nobody", day(120)).unwrap();
+    let excepting = plan().except("nobody", day(120)).unwrap();
+    let before = end - Duration::from_millis(1);
+    for (plan, out_at, fails, status) in [
+        (plan(), end, false, 400),
+        (excepting, end, false, 400),
+        (steep, before, false, 400),
+        (looked_up(), end, false, 400),
+        (looked_up(), end, true, 503),
+    ] {
+        let (bed, clients, table) = moving(plan.clone());
+        let (secret, recovery_code) = with_recovery(&bed, "lee").await;
+        go_to(&bed, end - seconds(420));
+        let token = opened(&bed.login("lee", "").await);
+        go_to(&bed, out_at);
+        if fails {
+            table.switch.set(Mode::Unavailable);
+        }
+        let refused = [
+            bed.redeem_recovery(&token, &recovery_code).await,
+            bed.redeem_otp(&token, &bed.code(&secret)).await,
+            bed.redeem_recovery(&token, &recovery_code).await,
+        ];
+        assert_eq!(refused.map(|answer| answer.status.as_u16()), [status; 3], "{plan:?}");
+        // The end is put off, and all of it works.
+        table.switch.set(Mode::Work);
+        clients.put(app(Sunset::at(day(200))));
+        bed.redeem_recovery(&token, &recovery_code).await.assert_ok();
+        let token = opened(&bed.login("lee", "").await);
+        bed.redeem_otp(&token, &bed.code(&secret)).await.assert_ok();
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_code_says_nothing_of_the_plan_and_a_look_up_is_asked_once_for_each_login() {
+    let (bed, _, table) = moving(looked_up());
+    let (secret, recovery_code) = with_recovery(&bed, "kim").await;
+    bed.clock.advance(DAY * 100);
+    let token = opened(&bed.login("kim", "").await);
+    let asked = table.count();
+    bed.redeem_otp(&token, "000000").await.assert_error(400, "invalid_grant");
+    assert_eq!(table.count(), asked);
+    bed.redeem_otp(&token, &bed.code(&secret)).await.assert_ok();
+    assert_eq!(table.count(), asked + 1);
+    let token = opened(&bed.login("kim", "").await);
+    bed.redeem_recovery(&token, &recovery_code).await.assert_ok();
+    assert_eq!(table.count(), asked + 3);
 }
 
 #[tokio::test]

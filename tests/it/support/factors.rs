@@ -21,7 +21,7 @@ use tower_password_grant::store::{FactorStore as _, MemoryAccessTokens, MemoryFa
 use tower_password_grant::token::{AuthenticationMethod, AuthenticationMethods, RefreshTokens};
 use tower_password_grant::user::{Recheck, SecretKeys};
 use tower_password_grant::{
-    Attempt, BackendError, Builder, Client, CredentialVerifier, Denial, OpaqueIssuer, PasswordGrant,
+    Attempt, BackendError, Builder, Client, ClientRegistry, CredentialVerifier, Denial, OpaqueIssuer, PasswordGrant,
     PasswordGrantLayer, PeerAddress, StaticClients, Subject, Verdict,
 };
 
@@ -188,9 +188,9 @@ impl FactorBed {
         Self::with(|factors| factors, |builder| builder.profile(profile))
     }
 
-    pub fn with(
+    pub fn with<C: ClientRegistry>(
         change_factors: impl FnOnce(Factors) -> Factors,
-        change: impl FnOnce(FactorBuilder) -> FactorBuilder,
+        change: impl FnOnce(FactorBuilder) -> Builder<C, People, OpaqueIssuer<Arc<MemoryAccessTokens>>>,
     ) -> Self {
         let (people, outbox, clock) = (People::default(), Outbox::default(), ManualClock::new());
         let store = Arc::new(MemoryFactors::new());
