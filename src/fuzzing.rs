@@ -113,9 +113,9 @@ pub fn seal(factors: &SecondFactor, sealed: Sealed, plain: &[u8]) -> Option<Stri
 
 /// The bytes behind a text that is opened, and the value that they are packed to again if they mean one.
 pub fn open(factors: &SecondFactor, sealed: Sealed, text: &str) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
-    let plain = factors.tools.open(sealed.kind(), &[], &sealed_text::read(text)?)?;
+    let plain = factors.tools.open(sealed.kind(), &[], sealed_text::read(text)?)?;
     let again = match sealed {
-        Sealed::Challenge => Challenge::decode(&plain).ok().and_then(|value| value.encode().ok()),
+        Sealed::Challenge => Challenge::decode(&plain, None).ok().and_then(|value| value.encode().ok()),
         Sealed::OutOfBand => OutOfBand::decode(&plain).ok().and_then(|value| value.encode().ok()),
     };
     Some((plain.to_vec(), again.map(|bytes| bytes.to_vec())))

@@ -58,8 +58,7 @@ impl Recheck {
     /// The question about a login that was left open.
     pub(crate) fn of_open(challenge: &Challenge, client: &Client, realm: &Realm, address: Option<IpAddr>) -> Self {
         let Challenge { subject, scope, authenticated_at, .. } = challenge;
-        let scope = scope.parse().unwrap_or_default();
-        Self::about(subject.as_str().into(), client, realm, &scope, *authenticated_at, address)
+        Self::about(Arc::clone(subject), client, realm, scope, *authenticated_at, address)
     }
 
     /// The same question about a subject that has another identifier elsewhere.

@@ -10,6 +10,7 @@ use super::once::MemoryOneTimeValues;
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock, SharedClock};
 use crate::boundary::factors::store::FactorStore;
+use crate::boundary::maybe::Answering;
 use crate::boundary::once::OneTimeValues;
 use crate::boundary::setting::{SettingError, one_or_more};
 use crate::boundary::sync::{Mutex, held};
@@ -142,14 +143,23 @@ impl FactorStore for MemoryFactors {
     }
 }
 
-#[async_trait]
 impl OneTimeValues for MemoryFactors {
-    async fn consume(&self, value: &SecretDigest, expires: SystemTime) -> Result<bool, BackendError> {
-        self.once.consume(value, expires).await
+    fn consume<'s, 'v, 'f>(&'s self, value: &'v SecretDigest, expires: SystemTime) -> Answering<'f, bool>
+    where
+        's: 'f,
+        'v: 'f,
+        Self: 'f,
+    {
+        self.once.consume(value, expires)
     }
 
-    async fn is_spent(&self, value: &SecretDigest) -> Result<bool, BackendError> {
-        self.once.is_spent(value).await
+    fn is_spent<'s, 'v, 'f>(&'s self, value: &'v SecretDigest) -> Answering<'f, bool>
+    where
+        's: 'f,
+        'v: 'f,
+        Self: 'f,
+    {
+        self.once.is_spent(value)
     }
 
     fn follow_clock(&self, clock: &SharedClock) -> bool {

@@ -74,13 +74,12 @@ impl OneTimeValues for MemoryOneTimeValues {
             state.by_end.pop_first();
             state.spent.remove(&over);
         }
-        if state.spent.contains(value.as_bytes()) {
-            return Ok(false);
-        }
-        if state.spent.len() >= self.capacity {
+        if state.spent.len() >= self.capacity && !state.spent.contains(value.as_bytes()) {
             return Err(BackendError::unavailable("there is no room for another one-time value"));
         }
-        state.spent.insert(*value.as_bytes());
+        if !state.spent.insert(*value.as_bytes()) {
+            return Ok(false);
+        }
         state.by_end.insert((expires, *value.as_bytes()));
         Ok(true)
     }

@@ -6,18 +6,23 @@
 //! associated data = header | kind (1) | for each text of the context: length (8), text
 //! ```
 
+use std::mem;
+
 use chacha20poly1305::{AeadInOut as _, KeyInit as _, Tag, XChaCha20Poly1305, XNonce};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use crate::boundary::factors::tools::SealedKind;
+use crate::boundary::factors::tools::{SealedKind, Unlocked};
 use crate::protocol::secret::secret_keys::{MAX_ID, SecretKeys};
 use crate::protocol::secret::secrets::{RandomnessError, fill_random};
+use crate::protocol::wiped::Wiped;
 
 const VERSION: u8 = 1;
 const HEADER: usize = 1 + MAX_ID;
 const NONCE: usize = 24;
 const TAG: usize = 16;
+/// What is authenticated with a value is mostly shorter.
+const ASSOCIATED: usize = 256;
 
 /// What stands before a secret where the key of this room is made of it, so that the same secret can serve elsewhere.
 const PURPOSE: &[u8] = b"tower-password-grant second factor\0";
@@ -43,14 +48,33 @@ impl SealingKey {
         Self { header, cipher: XChaCha20Poly1305::new((&*key).into()) }
     }
 
-    /// What is authenticated together with a value, and not in it.
-    fn associate(&self, kind: SealedKind, context: &[&str], data: &mut Vec<u8>) {
-        data.extend_from_slice(&self.header);
-        data.push(number(kind));
+    /// Calls with what is authenticated together with a value, and not in it.
+    fn associate<T>(&self, kind: SealedKind, context: &[&str], call: impl FnOnce(&[u8]) -> T) -> T {
+        let length = associated_length(context);
+        let (mut short, mut long) = ([0; ASSOCIATED], Vec::new());
+        let data = match short.get_mut(..length) {
+            Some(short) => short,
+            None => {
+                long.resize(length, 0);
+                long.as_mut_slice()
+            }
+        };
+        let mut rest = &mut *data;
+        write(&mut rest, &self.header);
+        write(&mut rest, &[number(kind)]);
         for text in context {
-            data.extend_from_slice(&(text.len() as u64).to_be_bytes());
-            data.extend_from_slice(text.as_bytes());
+            write(&mut rest, &(text.len() as u64).to_be_bytes());
+            write(&mut rest, text.as_bytes());
         }
+        call(data)
+    }
+}
+
+/// Writes at the beginning of the rest, which is shorter then.
+fn write(rest: &mut &mut [u8], bytes: &[u8]) {
+    if let Some((to, left)) = mem::take(rest).split_at_mut_checked(bytes.len()) {
+        to.copy_from_slice(bytes);
+        *rest = left;
     }
 }
 
@@ -89,9 +113,9 @@ impl Sealer {
         sealed.extend_from_slice(&nonce);
         sealed.extend_from_slice(plain);
         let value = sealed.get_mut(HEADER + NONCE..).unwrap_or_default();
-        let mut associated = Vec::with_capacity(associated_length(context));
-        key.associate(kind, context, &mut associated);
-        let tag = key.cipher.encrypt_inout_detached((&nonce).into(), &associated, value.into());
+        let tag = key.associate(kind, context, |associated| {
+            key.cipher.encrypt_inout_detached((&nonce).into(), associated, value.into())
+        });
         // A value of 256 GiB would be too long.
         let Ok(tag) = tag else { return Ok(Vec::new()) };
         sealed.extend_from_slice(&tag);
@@ -99,21 +123,19 @@ impl Sealer {
     }
 
     /// Opens what was sealed as this kind and for this context, under whichever of the keys.
-    pub(super) fn open(&self, kind: SealedKind, context: &[&str], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let (header, rest) = sealed.split_first_chunk::<HEADER>()?;
-        let (nonce, rest) = rest.split_first_chunk::<NONCE>()?;
-        let (value, tag) = rest.split_last_chunk::<TAG>()?;
+    pub(super) fn open(&self, kind: SealedKind, context: &[&str], sealed: Vec<u8>) -> Option<Unlocked> {
+        let mut bytes = Wiped::new(sealed);
+        let (header, rest) = bytes.split_first_chunk_mut::<HEADER>()?;
+        let (nonce, rest) = rest.split_first_chunk_mut::<NONCE>()?;
+        let (value, tag) = rest.split_last_chunk_mut::<TAG>()?;
         let key = std::iter::once(&self.current).chain(&self.older).find(|key| key.header == *header)?;
-        // The value, and behind it what is authenticated with it: one place for both.
-        let room = value.len().saturating_add(associated_length(context));
-        let mut opened = Zeroizing::new(Vec::with_capacity(room));
-        opened.extend_from_slice(value);
-        key.associate(kind, context, &mut opened);
-        let (inout, associated) = opened.split_at_mut_checked(value.len())?;
-        let (nonce, tag): (&XNonce, &Tag) = (nonce.into(), tag.into());
-        key.cipher.decrypt_inout_detached(nonce, associated, inout.into(), tag).ok()?;
-        opened.truncate(value.len());
-        Some(opened)
+        let (nonce, tag): (&XNonce, &Tag) = ((&*nonce).into(), (&*tag).into());
+        let place = HEADER + NONCE..value.len().checked_add(HEADER + NONCE)?;
+        key.associate(kind, context, |associated| {
+            key.cipher.decrypt_inout_detached(nonce, associated, value.into(), tag)
+        })
+        .ok()?;
+        Some(Unlocked::new(bytes, place))
     }
 }
 
@@ -130,7 +152,7 @@ mod tests {
     }
 
     fn opened(sealer: &Sealer, kind: SealedKind, context: &[&str], sealed: &[u8]) -> Option<Vec<u8>> {
-        sealer.open(kind, context, sealed).map(|value| value.to_vec())
+        sealer.open(kind, context, sealed.to_vec()).map(|value| value.to_vec())
     }
 
     proptest! {

@@ -2,11 +2,9 @@
 
 use std::time::SystemTime;
 
-use zeroize::Zeroizing;
-
 use super::otp;
 use super::sealing::Sealer;
-use crate::boundary::factors::tools::{FactorTools, NewOtp, SealedKind};
+use crate::boundary::factors::tools::{FactorTools, NewOtp, SealedKind, Unlocked};
 use crate::protocol::secret::secret_keys::SecretKeys;
 use crate::protocol::secret::secrets::RandomnessError;
 
@@ -28,7 +26,7 @@ impl FactorTools for Tools {
         self.sealer.seal(kind, context, plain)
     }
 
-    fn open(&self, kind: SealedKind, context: &[&str], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    fn open(&self, kind: SealedKind, context: &[&str], sealed: Vec<u8>) -> Option<Unlocked> {
         self.sealer.open(kind, context, sealed)
     }
 

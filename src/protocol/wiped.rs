@@ -22,6 +22,13 @@ impl Wipe for String {
     }
 }
 
+impl Wipe for Vec<u8> {
+    /// Up to its length.
+    fn wipe(&mut self) {
+        wipe(self);
+    }
+}
+
 impl<const N: usize> Wipe for [u8; N] {
     fn wipe(&mut self) {
         wipe(self);

@@ -42,7 +42,7 @@ async fn legal(
 
 fn legal_of_a_token(client: &Client, unsealed: Unsealed, tools: &dyn FactorTools, charge: Charge<OfFactor>, typed: &TypedOtp<'_>) {
     if let Ok(opened) = unsealed.bound_to(client) {
-        let _: (Option<FittingOtp>, _) = check_otp(charge, &opened, tools, typed);
+        let _: (Result<Option<FittingOtp>, _>, _) = check_otp(charge, &opened, tools, typed);
     }
 }
 
@@ -133,7 +133,7 @@ async fn counted_before_the_user_is_looked_at(spent: Spent, store: &dyn FactorSt
 }
 
 fn a_code_without_a_charge(opened: &Opened, tools: &dyn FactorTools, typed: &TypedOtp<'_>) {
-    let _: Option<FittingOtp> = check_otp((), opened, tools, typed).0; //~ expected `Charge<OfFactor>`, found `()`
+    let _: Result<Option<FittingOtp>, _> = check_otp((), opened, tools, typed).0; //~ expected `Charge<OfFactor>`, found `()`
 }
 
 fn a_code_for_the_charge_of_a_password(charge: Charge<OfAccount>, opened: &Opened, tools: &dyn FactorTools, typed: &TypedOtp<'_>) {

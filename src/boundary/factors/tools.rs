@@ -1,10 +1,12 @@
 //! The mechanisms of second factors: sealing, and the codes of authenticator apps.
 
+use std::ops::{Deref, Range};
 use std::time::SystemTime;
 
 use zeroize::Zeroizing;
 
 use crate::protocol::secret::secrets::RandomnessError;
+use crate::protocol::wiped::Wiped;
 
 /// What a sealed value is. One kind is never opened as another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +17,27 @@ pub(crate) enum SealedKind {
     OobCode,
     /// The secret of an authenticator, or its contact.
     AuthenticatorSecret,
+}
+
+/// What was sealed, opened in its place. It is overwritten when it is dropped.
+pub(crate) struct Unlocked {
+    bytes: Wiped<Vec<u8>>,
+    value: Range<usize>,
+}
+
+impl Unlocked {
+    /// The value lies there within the bytes.
+    pub(crate) const fn new(bytes: Wiped<Vec<u8>>, value: Range<usize>) -> Self {
+        Self { bytes, value }
+    }
+}
+
+impl Deref for Unlocked {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.bytes.get(self.value.clone()).unwrap_or_default()
+    }
 }
 
 /// A new secret of an authenticator app.
@@ -33,7 +56,7 @@ pub(crate) trait FactorTools: Send + Sync + 'static {
     fn seal(&self, kind: SealedKind, context: &[&str], plain: &[u8]) -> Result<Vec<u8>, RandomnessError>;
 
     /// Opens what was sealed; `None` for anything else.
-    fn open(&self, kind: SealedKind, context: &[&str], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>>;
+    fn open(&self, kind: SealedKind, context: &[&str], sealed: Vec<u8>) -> Option<Unlocked>;
 
     /// The time step whose code this is, of the present one and the one before (RFC 6238 section 5.2). Both are computed, whatever
     /// the code is: exactly six ASCII digits, else none fits.

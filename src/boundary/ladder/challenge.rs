@@ -39,13 +39,13 @@ impl NewChallenge {
         let by_password = record.methods().contains(AuthenticationMethod::Password);
         Self::begin(now, |id, expires| Challenge {
             id,
-            client: client.id().as_str().to_owned(),
+            client: client.id().clone(),
             realm: record.realm().map(str::to_owned),
-            subject: record.subject_id().to_owned(),
+            subject: record.subject_id().into(),
             credential_version,
-            scope: record.scope().as_str().to_owned(),
+            scope: record.scope().clone(),
             audience: Some(audience.as_str().to_owned()),
-            grant_type: policy::login_grant(client, by_password).to_owned(),
+            grant_type: policy::login_grant(client, by_password).to_owned().into(),
             methods: record.methods(),
             authenticated_at: record.authenticated_at().unwrap_or(record.issued_at()),
             expires,
@@ -65,10 +65,17 @@ pub(crate) struct Unsealed(Challenge);
 
 impl Unsealed {
     /// Of a `mfa_token` that was sealed in this context. What is odd about it does not show, but for its age.
-    pub(crate) fn of(tools: &dyn FactorTools, context: &[&str], text: &str, now: SystemTime) -> Result<Self, Reason> {
+    /// `client`: the one that presents it, if it is known.
+    pub(crate) fn of(
+        tools: &dyn FactorTools,
+        context: &[&str],
+        text: &str,
+        client: Option<&Client>,
+        now: SystemTime,
+    ) -> Result<Self, Reason> {
         let sealed = sealed_text::read(text).ok_or(Reason::MalformedMfaToken)?;
-        let plain = tools.open(SealedKind::MfaToken, context, &sealed).ok_or(Reason::MalformedMfaToken)?;
-        let challenge = Challenge::decode(&plain).map_err(|_| Reason::MalformedMfaToken)?;
+        let plain = tools.open(SealedKind::MfaToken, context, sealed).ok_or(Reason::MalformedMfaToken)?;
+        let challenge = Challenge::decode(&plain, client.map(Client::id)).map_err(|_| Reason::MalformedMfaToken)?;
         if challenge.expires <= now { Err(Reason::MfaTokenExpired) } else { Ok(Self(challenge)) }
     }
 
@@ -78,7 +85,7 @@ impl Unsealed {
 
     /// Holds it against the client that presents it: it is good for its own alone.
     pub(crate) fn bound_to(self, client: &Client) -> Result<Opened, Reason> {
-        let is_own = self.0.client == client.id().as_str();
+        let is_own = self.0.client == *client.id();
         if is_own { Ok(Opened(Arc::new(self.0))) } else { Err(Reason::MalformedMfaToken) }
     }
 }

@@ -4,8 +4,6 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use zeroize::Zeroizing;
-
 use super::asking::Asking;
 use super::challenge::Opened;
 use super::charge::{Charge, Kind, OfFactor, OfNobody, OfRecovery, UsedCharge};
@@ -14,14 +12,14 @@ use super::user::{ReturningUser, ReverifiedUser};
 use crate::boundary::backend::BackendError;
 use crate::boundary::factors::delivery::{CodeDelivery, DeliveryStatus};
 use crate::boundary::factors::store::FactorStore;
-use crate::boundary::factors::tools::FactorTools;
+use crate::boundary::factors::tools::{FactorTools, Unlocked};
 use crate::boundary::once::OneTimeValues;
-use crate::protocol::factor::authenticator::{Authenticator, AuthenticatorId};
+use crate::protocol::factor::authenticator::{Authenticator, AuthenticatorId, AuthenticatorKind};
 use crate::protocol::factor::binding_code::BindingCode;
 use crate::protocol::factor::challenge::{Challenge, Prolonged};
 use crate::protocol::secret::secrets::SecretDigest;
 use crate::protocol::token::methods::AuthenticationMethod;
-use crate::protocol::wire::error::Reason;
+use crate::protocol::wire::error::{Reason, TokenError};
 
 /// A second factor that was shown right to finish a login, for a charge. The challenge of that login goes with it, so that it finishes
 /// no other.
@@ -85,7 +83,7 @@ impl Returning {
     /// The subject, and the authenticator whose enrolment ends once it counts.
     pub(crate) fn confirms(&self) -> Option<(&str, &AuthenticatorId)> {
         let Shown { challenge, confirms, .. } = &self.shown;
-        confirms.as_ref().map(|confirmation| (challenge.subject.as_str(), &confirmation.id))
+        confirms.as_ref().map(|confirmation| (&*challenge.subject, &confirmation.id))
     }
 
     /// Has it count. `None`: its enrolment cannot end any more.
@@ -121,8 +119,8 @@ pub(crate) fn unchecked<Of: Kind>(charge: Charge<Of>) -> UsedCharge {
 pub(crate) struct TypedOtp<'a> {
     /// All authenticators of the user.
     pub(crate) all: &'a [Authenticator],
-    /// The secret of each app among them.
-    pub(crate) secrets: Vec<(&'a Authenticator, Zeroizing<Vec<u8>>)>,
+    /// Opens the secret of an app.
+    pub(crate) open: &'a (dyn Fn(&Authenticator) -> Result<Unlocked, TokenError> + Sync),
     pub(crate) code: &'a str,
     pub(crate) now: SystemTime,
 }
@@ -135,20 +133,26 @@ pub(crate) struct FittingOtp {
     shown: Shown,
 }
 
-/// Holds a code against each authenticator app of the user, at the same cost whichever fits, for a charge.
+/// Holds a code against each authenticator app of the user, at the same cost whichever fits, for a charge. Where the secret of one does
+/// not open, nothing is decided, whatever fits.
 pub(crate) fn check_otp(
     charge: Charge<OfFactor>,
     opened: &Opened,
     tools: &dyn FactorTools,
     typed: &TypedOtp<'_>,
-) -> (Option<FittingOtp>, UsedCharge) {
-    let TypedOtp { all, secrets, code, now } = typed;
-    let mut fitting = None;
-    for (app, secret) in secrets {
-        let step = tools.matching_step(secret, code, *now);
-        fitting = fitting.or(step.map(|step| (*app, step)));
+) -> (Result<Option<FittingOtp>, TokenError>, UsedCharge) {
+    let TypedOtp { all, open, code, now } = typed;
+    let (mut fitting, mut has_app) = (None, false);
+    for app in all.iter().filter(|one| one.kind == AuthenticatorKind::Otp) {
+        let secret = match open(app) {
+            Ok(secret) => secret,
+            Err(error) => return (Err(error), charge.used()),
+        };
+        let step = tools.matching_step(&secret, code, *now);
+        fitting = fitting.or(step.map(|step| (app, step)));
+        has_app = true;
     }
-    if secrets.is_empty() {
+    if !has_app {
         // A user without an app costs the check of a code, too. Only no secret is opened: what kinds there are is no secret, as the
         // answer to the password names them to the same client.
         let _ = tools.matching_step(&[0; 20], code, *now);
@@ -157,7 +161,7 @@ pub(crate) fn check_otp(
         unspent: app.last_step.is_none_or(|last| last < step).then(|| (app.id.clone(), step)),
         shown: Shown::by(opened, app, all),
     });
-    (fitting, charge.used())
+    (Ok(fitting), charge.used())
 }
 
 impl FittingOtp {

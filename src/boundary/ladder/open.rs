@@ -1,5 +1,7 @@
 //! Logins with a second factor open. One becomes a challenge, and nothing else.
 
+use std::borrow::Cow;
+
 use super::challenge::NewChallenge;
 use super::clearance::Open;
 use super::facts::GrantFacts;
@@ -16,14 +18,17 @@ pub(crate) struct OpenLogin {
     counted: AuthenticationMethods,
     facts: GrantFacts,
     /// The grant type by which it began.
-    began: Box<str>,
+    began: Cow<'static, str>,
     prolongs: Option<Box<Prolonged>>,
 }
 
 impl OpenLogin {
     pub(super) fn of(open: Open, facts: &GrantFacts, family: Option<&RefreshFamily>) -> Self {
         // What a family began with goes on.
-        let began = family.map_or(facts.grant_type.name(), RefreshFamily::began).into();
+        let began = match family {
+            Some(family) => Cow::Owned(family.began().to_owned()),
+            None => Cow::Borrowed(facts.grant_type.name()),
+        };
         let prolongs = match family {
             Some(family) => Some(Box::new(Prolonged {
                 id: family.id(),
@@ -56,13 +61,13 @@ impl OpenLogin {
         let Self { counted, facts, began, prolongs } = self;
         NewChallenge::begin(facts.issued_at, |id, expires| Challenge {
             id,
-            client: facts.client.id().as_str().to_owned(),
+            client: facts.client.id().clone(),
             realm: facts.realm.as_deref().map(str::to_owned),
-            subject: facts.subject.id().to_owned(),
+            subject: facts.subject.id().into(),
             credential_version: facts.subject.credential_version().map(str::to_owned),
-            scope: facts.scope.as_str().to_owned(),
+            scope: facts.scope,
             audience: facts.audience.as_ref().map(|audience| Audience::as_str(audience).to_owned()),
-            grant_type: began.into(),
+            grant_type: began,
             methods: counted,
             authenticated_at: facts.authenticated_at,
             expires,

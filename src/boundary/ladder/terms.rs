@@ -1,6 +1,7 @@
 //! Terms: what an authenticated client may have, once its user is verified too (RFC 6749 sections 3.3, 4.3 and 6).
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::Extensions;
@@ -79,7 +80,7 @@ impl Terms {
     /// The question whether the user of a login that was left open may still log in.
     pub(crate) fn question(&self, challenge: &Challenge, address: Option<IpAddr>) -> Recheck {
         let Self { client, realm, scope, .. } = self;
-        Recheck::about(challenge.subject.as_str().into(), client, realm, scope, challenge.authenticated_at, address)
+        Recheck::about(Arc::clone(&challenge.subject), client, realm, scope, challenge.authenticated_at, address)
     }
 
     /// The request only chooses among the realms of its authenticated client. To a client that lists none, `realm` is a parameter

@@ -33,7 +33,7 @@ impl Bearer {
         audience: &Audience,
     ) -> Result<Self, TokenError> {
         let now = factors.clock.now();
-        match factors.seals.open_challenge(token, now) {
+        match factors.seals.open_challenge(token, None, now) {
             Ok(open) => {
                 // Its login is over: what it was good for is done.
                 let is_spent = factors.is_spent(open.challenge()).await.map_err(not_kept)?;
@@ -57,7 +57,7 @@ impl Bearer {
 
     pub(crate) fn client_id(&self) -> &str {
         match self {
-            Self::Login(open) => &open.challenge().client,
+            Self::Login(open) => open.challenge().client.as_str(),
             Self::Token(record) => record.client().as_str(),
         }
     }

@@ -5,9 +5,10 @@ use std::time::SystemTime;
 use zeroize::Zeroizing;
 
 use crate::boundary::backend::BackendError;
-use crate::boundary::factors::tools::{FactorTools, SealedKind};
+use crate::boundary::factors::tools::{FactorTools, SealedKind, Unlocked};
 use crate::boundary::ladder::challenge::{NewChallenge, Unsealed};
 use crate::protocol::audience::Audience;
+use crate::protocol::client::registered::Client;
 use crate::protocol::factor::authenticator::{Authenticator, AuthenticatorId, FactorUser};
 use crate::protocol::factor::challenge::{OutOfBand, TooLong};
 use crate::protocol::factor::sealed_text;
@@ -38,8 +39,15 @@ impl Seals {
     }
 
     /// The challenge of a `mfa_token` that is not over.
-    pub(crate) fn open_challenge(&self, text: &str, now: SystemTime) -> Result<Unsealed, Reason> {
-        Unsealed::of(&*self.tools, &[self.audience.as_str()], text, now)
+    ///
+    /// `client`: the one that presents it, if it is known.
+    pub(crate) fn open_challenge(
+        &self,
+        text: &str,
+        client: Option<&Client>,
+        now: SystemTime,
+    ) -> Result<Unsealed, Reason> {
+        Unsealed::of(&*self.tools, &[self.audience.as_str()], text, client, now)
     }
 
     /// The `oob_code` of a delivery.
@@ -50,7 +58,7 @@ impl Seals {
     /// The delivery of an `oob_code` that is not over and was made for this challenge.
     pub(crate) fn open_delivery(&self, text: &str, challenge: &[u8; 16], now: SystemTime) -> Result<OutOfBand, Reason> {
         let sealed = sealed_text::read(text).ok_or(Reason::MalformedOobCode)?;
-        let plain = self.tools.open(SealedKind::OobCode, &[self.audience.as_str()], &sealed);
+        let plain = self.tools.open(SealedKind::OobCode, &[self.audience.as_str()], sealed);
         let plain = plain.ok_or(Reason::MalformedOobCode)?;
         let sent = OutOfBand::decode(&plain).map_err(|_| Reason::MalformedOobCode)?;
         if sent.challenge != *challenge {
@@ -76,9 +84,9 @@ impl Seals {
         &self,
         user: FactorUser<'_>,
         authenticator: &Authenticator,
-    ) -> Result<Zeroizing<Vec<u8>>, TokenError> {
+    ) -> Result<Unlocked, TokenError> {
         let opened = self.in_context(user, &authenticator.id, |context| {
-            self.tools.open(SealedKind::AuthenticatorSecret, context, &authenticator.sealed)
+            self.tools.open(SealedKind::AuthenticatorSecret, context, authenticator.sealed.clone())
         });
         // Nothing is decided, and a second try can help: it may be that this process alone does not have the key yet.
         opened.ok_or_else(|| {

@@ -56,7 +56,7 @@ impl SecondFactors {
 
     /// Opens a token that this client presents, without a look-up. What is odd about it does not show, but for its age.
     pub(crate) fn open_for(&self, client: &Client, token: &str) -> Result<Opened, Reason> {
-        self.seals.open_challenge(token, self.clock.now())?.bound_to(client)
+        self.seals.open_challenge(token, Some(client), self.clock.now())?.bound_to(client)
     }
 
     /// Whether a challenge was spent, as far as a look shows: the login that it was for has ended.

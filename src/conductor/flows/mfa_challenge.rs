@@ -89,7 +89,7 @@ impl ChallengeFlow {
             }
         };
         let Answer { json, authenticator } = answer;
-        let (step, subject) = (FactorStep::Challenged, challenge.subject.clone());
+        let (step, subject) = (FactorStep::Challenged, challenge.subject.as_ref().to_owned());
         Ok(Reply::Factor(Box::new(FactorReply { step, subject, authenticator, json: Some(json) })))
     }
 

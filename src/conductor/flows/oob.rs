@@ -1,7 +1,6 @@
 //! A login is finished out of band: by a code that was sent, or by an answer on another device.
 
 use std::future::Future;
-use std::pin::Pin;
 
 use super::redemption::{Checked, Found, Showing, Way};
 use crate::boundary::backend::BackendError;
@@ -118,10 +117,7 @@ impl Way for ByOutOfBand {
         Reason::MalformedOobCode
     }
 
-    fn show<'a>(
-        &'a self,
-        request: Showing<'a>,
-    ) -> Pin<Box<dyn Future<Output = Result<Checked, TokenError>> + Send + 'a>> {
-        Box::pin(Self::check(request))
+    fn show<'a>(&'a self, request: Showing<'a>) -> impl Future<Output = Result<Checked, TokenError>> + Send + 'a {
+        Self::check(request)
     }
 }

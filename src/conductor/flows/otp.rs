@@ -1,14 +1,14 @@
 //! A login is finished by a code of an authenticator app (RFC 6238).
 
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 
 use super::redemption::{Checked, Found, Showing, Way};
 use crate::boundary::ladder::factor::{FittingOtp, Shown, TypedOtp, check_otp, unchecked};
 use crate::conductor::factors::second_factors::{SecondFactors, store_failed};
 use crate::conductor::failure::Failure;
 use crate::protocol::client::grant_type::GrantType;
-use crate::protocol::factor::authenticator::AuthenticatorKind;
+use crate::protocol::factor::authenticator::Authenticator;
 use crate::protocol::factor::parameters::OTP;
 use crate::protocol::wire::error::{Reason, TokenError};
 
@@ -25,14 +25,16 @@ impl ByOtp {
             Ok(all) => all,
             Err(error) => return Ok(Checked { charge: unchecked(charge), ended: Err(store_failed(error)) }),
         };
-        let apps = all.iter().filter(|one| one.kind == AuthenticatorKind::Otp);
-        let secrets = apps.map(|app| Ok((app, factors.seals.open_secret(user, app)?))).collect();
-        let secrets = match secrets {
-            Ok(secrets) => secrets,
-            Err(error) => return Ok(Checked { charge: unchecked(charge), ended: Err(Failure::Undecided(error)) }),
+        let (fitting, charge) = {
+            let open = |app: &Authenticator| factors.seals.open_secret(user, app);
+            let typed = TypedOtp { all: &all, open: &open, code, now: factors.clock.now() };
+            check_otp(charge, opened, factors.seals.tools(), &typed)
         };
-        let typed = TypedOtp { all: &all, secrets, code, now: factors.clock.now() };
-        let (fitting, charge) = check_otp(charge, opened, factors.seals.tools(), &typed);
+        drop(all);
+        let fitting = match fitting {
+            Ok(fitting) => fitting,
+            Err(error) => return Ok(Checked { charge, ended: Err(Failure::Undecided(error)) }),
+        };
         let ended = match fitting {
             None => Err(Failure::Decided(Reason::WrongOtp.into())),
             // A code that was used before is no right one, whatever the plan of the client says.
@@ -70,10 +72,7 @@ impl Way for ByOtp {
         Reason::WrongOtp
     }
 
-    fn show<'a>(
-        &'a self,
-        request: Showing<'a>,
-    ) -> Pin<Box<dyn Future<Output = Result<Checked, TokenError>> + Send + 'a>> {
-        Box::pin(Self::check(request))
+    fn show<'a>(&'a self, request: Showing<'a>) -> impl Future<Output = Result<Checked, TokenError>> + Send + 'a {
+        Self::check(request)
     }
 }

@@ -1,7 +1,6 @@
 //! A login is finished by a recovery code, which is swapped for a new one.
 
 use std::future::Future;
-use std::pin::Pin;
 
 use zeroize::Zeroizing;
 
@@ -69,10 +68,7 @@ impl Way for ByRecoveryCode {
         Reason::WrongRecoveryCode
     }
 
-    fn show<'a>(
-        &'a self,
-        request: Showing<'a>,
-    ) -> Pin<Box<dyn Future<Output = Result<Checked, TokenError>> + Send + 'a>> {
-        Box::pin(Self::check(request))
+    fn show<'a>(&'a self, request: Showing<'a>) -> impl Future<Output = Result<Checked, TokenError>> + Send + 'a {
+        Self::check(request)
     }
 }

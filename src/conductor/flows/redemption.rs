@@ -8,7 +8,7 @@
 
 use std::future::Future;
 use std::mem;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use http::Extensions;
@@ -45,10 +45,7 @@ pub(crate) trait Way: Send + Sync {
     fn wrong(&self) -> Reason;
 
     /// Charges what is guessed, checks it, and spends what works once. `Err`: nothing was charged that is still to be settled.
-    fn show<'a>(
-        &'a self,
-        request: Showing<'a>,
-    ) -> Pin<Box<dyn Future<Output = Result<Checked, TokenError>> + Send + 'a>>;
+    fn show<'a>(&'a self, request: Showing<'a>) -> impl Future<Output = Result<Checked, TokenError>> + Send + 'a;
 }
 
 /// What a way is asked to check.
@@ -147,7 +144,7 @@ impl<W: Way> RedemptionFlow<W> {
         let showing = Showing { form, opened, terms: &terms, factors, rungs, trail };
         let Checked { charge, ended } = self.way.show(showing).await?;
         let (address, extensions) = (trail.caller.address, mem::take(extensions));
-        let finishing = Box::pin(async {
+        let finishing = pin!(async {
             let Found { shown, member, looked_up } = ended?;
             let resumed = Resumed { terms, shown, member, looked_up, wrong: self.way.wrong() };
             rungs.resume(factors, resumed, extensions, trail).await

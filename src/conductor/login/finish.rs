@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use http::Extensions;
 
-use super::issue::{Begun, Issuing, issue};
+use super::issue::{Begun, Issuing, issue, issue_in_place};
 use super::rungs::Rungs;
 use super::scales::{AtOnce, Case, refused};
 use crate::boundary::ladder::charge::UsedCharge;
@@ -76,7 +76,7 @@ impl Rungs {
         let scales = &self.parts.scales;
         let case = scales.task().await.map(|task| Case::new(renewal.draft(extensions, trail.caller.address), task));
         let login = Login::renewed(renewal, user, self.demand(), &self.parts.rules, now)?;
-        answered!(self.weigh(login, case, None, None, trail)).map_err(Failure::into_error)
+        answered!(self.weigh(login, case, trail)).map_err(Failure::into_error)
     }
 
     /// What is demanded of each login.
@@ -97,29 +97,27 @@ impl Rungs {
         let attempt = charge.pending();
         Issuing::later(async move {
             let grant = self.weigh_begun(login, begun, attempt, None, trail).await?;
-            answered!(issue(self, grant, trail))
+            issue_in_place(self, grant, trail).await
         })
     }
 
-    /// Finds out what there is to find out of a login, and weighs it. `Err` holds what takes its time. `attempt`: what is settled once
-    /// a login that is left open is finished. `member`: what the answer has beside what the rules add.
+    /// Finds out what there is to find out of the login of a family, and weighs it. `Err` holds what takes its time.
     #[inline]
-    pub(super) fn weigh<'a>(
+    fn weigh<'a>(
         &'a self,
         mut login: Login,
         case: Option<Case>,
-        attempt: Option<[u8; 32]>,
-        member: Option<&'a Claims>,
         trail: &'a mut Trail,
     ) -> Result<Result<Grant, Failure>, Weighing<'a>> {
         match self.parts.scales.begin(&mut login, case) {
             Ok(found) if self.parts.factors.is_none() => Ok(found.and_then(|()| weigh_alone(login))),
-            begun => Err(Box::pin(self.weigh_begun(login, begun, attempt, member, trail))),
+            begun => Err(Box::pin(self.weigh_begun(login, begun, None, None, trail))),
         }
     }
 
-    /// The same of a login of which something was found out already.
-    async fn weigh_begun(
+    /// Weighs a login of which something was found out already. `attempt`: what is settled once a login that is left open is finished.
+    /// `member`: what the answer has beside what the rules add.
+    pub(super) async fn weigh_begun(
         &self,
         mut login: Login,
         begun: AtOnce<'_>,

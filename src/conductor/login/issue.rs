@@ -12,6 +12,7 @@ use crate::conductor::answer::Reply;
 use crate::conductor::failure::Failure;
 use crate::conductor::families::{Beginning, Families, with_refresh_token};
 use crate::conductor::trail::Trail;
+use crate::observe::patience::answered;
 use crate::protocol::client::policy;
 
 /// The answer with tokens whose issue has begun. `Err` holds what is being issued, if that is not there at once.
@@ -20,12 +21,8 @@ pub(super) type Begun<'a> = Result<Result<Reply, Failure>, Issuing<'a>>;
 /// Begins to issue the tokens of a grant, with a refresh token if the client gets any.
 #[inline]
 pub(super) fn issue<'a>(rungs: &'a Rungs, grant: Grant, trail: &'a mut Trail) -> Begun<'a> {
-    let Parts { families, users, mint, rules, .. } = &rungs.parts;
-    let begins_family = |_: &&Families| {
-        policy::begins_family(grant.client(), grant.family_scope(), grant.audience(), rules)
-            && grant.has_time_for_family()
-    };
-    match families.as_deref().filter(begins_family) {
+    let Parts { users, mint, .. } = &rungs.parts;
+    match families_of(rungs, &grant) {
         None => match SecondLook::at(&grant, users, trail) {
             Some(look) => Err(Issuing::later(with_second_look(rungs, grant, look, trail))),
             None => {
@@ -35,6 +32,25 @@ pub(super) fn issue<'a>(rungs: &'a Rungs, grant: Grant, trail: &'a mut Trail) ->
         },
         Some(families) => Err(Issuing::later(with_family(rungs, families, grant, trail))),
     }
+}
+
+/// The same within a future that has its place already.
+pub(super) async fn issue_in_place(rungs: &Rungs, grant: Grant, trail: &mut Trail) -> Result<Reply, Failure> {
+    match families_of(rungs, &grant) {
+        Some(families) => with_family(rungs, families, grant, trail).await,
+        None => answered!(issue(rungs, grant, trail)),
+    }
+}
+
+/// The families, if a new one begins with the grant.
+#[inline]
+fn families_of<'a>(rungs: &'a Rungs, grant: &Grant) -> Option<&'a Families> {
+    let Parts { families, rules, .. } = &rungs.parts;
+    let begins_family = |_: &&Families| {
+        policy::begins_family(grant.client(), grant.family_scope(), grant.audience(), rules)
+            && grant.has_time_for_family()
+    };
+    families.as_deref().filter(begins_family)
 }
 
 /// The tokens of a login that are being issued. A named type, because an async function would hold what it waits for twice.

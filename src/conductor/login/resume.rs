@@ -8,7 +8,7 @@ use std::task::Poll;
 use http::Extensions;
 use zeroize::Zeroizing;
 
-use super::issue::issue;
+use super::issue::issue_in_place;
 use super::rungs::{Parts, Rungs};
 use super::scales::{Case, refused};
 use crate::boundary::audit::{AuditOutcome, FactorStep};
@@ -26,7 +26,6 @@ use crate::conductor::answer::Reply;
 use crate::conductor::factors::second_factors::{SecondFactors, store_failed};
 use crate::conductor::failure::Failure;
 use crate::conductor::trail::Trail;
-use crate::observe::patience::answered;
 use crate::protocol::client::grant_type::GrantType;
 use crate::protocol::client::sunset::judge::Admission;
 use crate::protocol::factor::authenticator::AuthenticatorId;
@@ -126,8 +125,9 @@ impl Rungs {
         }
         let member = member.map(|(name, value)| Claims::one(name, &*value)).transpose();
         let member = member.map_err(|error| store_failed(BackendError::fault(error)))?;
-        let grant = answered!(self.weigh(login, case, attempt, member.as_ref(), trail))?;
-        let reply = answered!(issue(self, grant, trail))?;
+        let begun = self.parts.scales.begin(&mut login, case);
+        let grant = self.weigh_begun(login, begun, attempt, member.as_ref(), trail).await?;
+        let reply = issue_in_place(self, grant, trail).await?;
         if let Some(family) = family {
             self.replace(family, trail).await?;
         }

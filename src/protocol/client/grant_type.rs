@@ -1,5 +1,6 @@
 //! Grant types: how they are called, and what a request of one begins.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use super::registered::{MFA_OOB, MFA_OTP, MFA_RECOVERY_CODE, PASSWORD, PASSWORD_REALM, REFRESH_TOKEN, SECOND_FACTOR};
@@ -120,6 +121,12 @@ impl GrantType {
     pub(crate) const fn names_realm(self) -> bool {
         matches!(self.0.kind, Kind::PasswordInRealm)
     }
+}
+
+/// The name of a grant type, which most logins share: it is not copied.
+pub(crate) fn shared_name(name: &str) -> Cow<'static, str> {
+    let known = [PASSWORD, PASSWORD_REALM].into_iter().find(|known| *known == name);
+    known.map_or_else(|| Cow::Owned(name.to_owned()), Cow::Borrowed)
 }
 
 /// Whether a login begins by the grant type of this name, whatever serves it.

@@ -308,16 +308,12 @@ pub(crate) fn realm_of_open(client: &Client, realm: Option<&str>) -> Result<Real
 /// Decides the scope of a login that was left open with this one. The registration of the client may have shrunk since.
 pub(crate) fn scope_of_open(
     client: &Client,
-    scope: &str,
+    scope: &Scope,
     audience: Option<&Audience>,
     rules: &GrantRules,
 ) -> Result<Scope, Reason> {
-    if scope.is_empty() {
-        return Ok(Scope::default());
-    }
-    let scope: Scope = scope.parse().map_err(|_| Reason::MalformedMfaToken)?;
     let reach = reach(client, rules.profile, rules.is_of_factors(audience.map(Audience::as_str)));
-    left_of(&scope, scope.intersection(&reach))
+    left_of(scope, scope.intersection(&reach))
 }
 
 /// Whether a request of the client may name an audience. Without that, `audience` is a parameter that the endpoint does not know.

@@ -1,6 +1,7 @@
 //! Authenticators: what a user proves a second factor with.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
@@ -126,9 +127,9 @@ impl AuthenticatorKind {
     }
 }
 
-/// The identifier of an authenticator: its kind and 128 random bits, as `totp|dev_pR0l2k...`. It is no secret.
+/// The identifier of an authenticator: its kind and 128 random bits, as `totp|dev_pR0l2k...`. It is no secret. Cloning is cheap.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct AuthenticatorId(Box<str>);
+pub struct AuthenticatorId(Arc<str>);
 
 impl AuthenticatorId {
     /// A new one.

@@ -1,6 +1,8 @@
 //! What a login with a factor open says of itself. It is sealed and given to the client, and no store keeps it.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use zeroize::Zeroizing;
@@ -10,6 +12,8 @@ pub(crate) use super::packed::TooLong;
 use super::authenticator::{AuthenticatorId, Channel, FactorUser};
 use super::binding_code::BindingCode;
 use super::packed::{Packed, Unpacked};
+use crate::protocol::client::grant_type::shared_name;
+use crate::protocol::client::registered::ClientId;
 use crate::protocol::millis;
 use crate::protocol::scope::Scope;
 use crate::protocol::secret::secrets::SecretDigest;
@@ -34,14 +38,14 @@ const SPENT: [u8; 16] = *b"mfa_token 1\0\0\0\0\0";
 pub(crate) struct Challenge {
     /// 128 random bits: what is spent once.
     pub(crate) id: [u8; 16],
-    pub(crate) client: String,
+    pub(crate) client: ClientId,
     pub(crate) realm: Option<String>,
-    pub(crate) subject: String,
+    pub(crate) subject: Arc<str>,
     pub(crate) credential_version: Option<String>,
-    pub(crate) scope: String,
+    pub(crate) scope: Scope,
     pub(crate) audience: Option<String>,
     /// Of the request that began the login.
-    pub(crate) grant_type: String,
+    pub(crate) grant_type: Cow<'static, str>,
     pub(crate) methods: AuthenticationMethods,
     /// When the password was right, or the tokens of the family were given. In whole milliseconds, as all times here.
     pub(crate) authenticated_at: SystemTime,
@@ -70,11 +74,11 @@ impl Challenge {
     pub(crate) fn encode(&self) -> Result<Zeroizing<Vec<u8>>, TooLong> {
         Packed::new(VERSION)
             .bytes(&self.id)
-            .text(&self.client)
+            .text(self.client.as_str())
             .maybe(self.realm.as_deref(), Packed::text)
             .text(&self.subject)
             .maybe(self.credential_version.as_deref(), Packed::text)
-            .text(&self.scope)
+            .text(self.scope.as_str())
             .maybe(self.audience.as_deref(), Packed::text)
             .text(&self.grant_type)
             .bytes(&self.methods.to_bits().to_be_bytes())
@@ -102,21 +106,22 @@ impl Challenge {
         SecretDigest::from_bytes(bytes)
     }
 
-    /// The challenge of these bytes, if [`encode`](Self::encode) makes these very bytes of it.
+    /// The challenge of these bytes, if [`encode`](Self::encode) makes these very bytes of it. `presenter`: the client that presents
+    /// it, if it is known. It is mostly the one that is named, and then shares its identifier.
     ///
     /// # Errors
     /// Says whether a later version wrote them.
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
+    pub(crate) fn decode(bytes: &[u8], presenter: Option<&ClientId>) -> Result<Self, Unreadable> {
         let mut rest = Unpacked::new(bytes, VERSION)?;
         let challenge = Self {
             id: rest.bytes()?,
-            client: rest.text()?.to_owned(),
+            client: client(rest.text()?, presenter)?,
             realm: owned(&mut rest)?,
-            subject: rest.text()?.to_owned(),
+            subject: rest.text()?.into(),
             credential_version: owned(&mut rest)?,
-            scope: rest.text()?.to_owned(),
+            scope: scope_or_none(rest.text()?)?,
             audience: owned(&mut rest)?,
-            grant_type: rest.text()?.to_owned(),
+            grant_type: shared_name(rest.text()?),
             methods: AuthenticationMethods::from_bits(u16::from_be_bytes(rest.bytes()?)).ok_or(Unreadable::Damaged)?,
             authenticated_at: instant(rest.bytes()?)?,
             expires: instant(rest.bytes()?)?,
@@ -198,6 +203,17 @@ fn owned(rest: &mut Unpacked<'_>) -> Result<Option<String>, Unreadable> {
     rest.maybe(|rest| rest.text().map(str::to_owned))
 }
 
+fn client(text: &str, presenter: Option<&ClientId>) -> Result<ClientId, Unreadable> {
+    match presenter {
+        Some(own) if own.as_str() == text => Ok(own.clone()),
+        _ => ClientId::new(text).map_err(|_| Unreadable::Damaged),
+    }
+}
+
+fn scope_or_none(text: &str) -> Result<Scope, Unreadable> {
+    if text.is_empty() { Ok(Scope::default()) } else { scope(text) }
+}
+
 /// A scope that is written so and in no other way.
 fn scope(text: &str) -> Result<Scope, Unreadable> {
     text.parse().ok().filter(|scope: &Scope| scope.as_str() == text).ok_or(Unreadable::Damaged)
@@ -231,10 +247,17 @@ mod tests {
         (0..1_u64 << 50).prop_map(|millis| UNIX_EPOCH + Duration::from_millis(millis))
     }
 
+    fn read(scope: &str) -> Scope {
+        if scope.is_empty() { Scope::default() } else { scope.parse().unwrap() }
+    }
+
     prop_compose! {
         fn challenges()(
             id: [u8; 16],
-            [client, subject, scope, grant_type] in [text(), text(), text(), text()],
+            client in "[!-~]{1,40}",
+            scope in "([a-z:]{1,9} ){0,3}",
+            [subject, grant_type] in [text(), text()],
+            of_password: bool,
             [realm, credential_version, audience] in std::array::from_fn::<_, 3, _>(|_| proptest::option::of(text())),
             bits in 0..1_u16 << 7,
             [authenticated_at, expires, family_ends] in [instants(), instants(), instants()],
@@ -243,7 +266,11 @@ mod tests {
             family_scope in proptest::option::of("[a-z]{1,9}"),
         ) -> Challenge {
             Challenge {
-                id, client, realm, subject, credential_version, scope, audience, grant_type,
+                id, realm, credential_version, audience,
+                client: ClientId::new(&client).unwrap(),
+                subject: subject.into(),
+                scope: read(scope.trim_end()),
+                grant_type: if of_password { "password".into() } else { grant_type.into() },
                 methods: AuthenticationMethods::from_bits(bits).unwrap(),
                 authenticated_at, expires, attempt,
                 family: family.map(|id| Prolonged {
@@ -281,10 +308,13 @@ mod tests {
         #[test]
         fn a_challenge_is_read_back_and_is_written_in_one_way(challenge in challenges(), at: usize, to: u8) {
             let bytes = challenge.encode().unwrap();
-            prop_assert_eq!(Challenge::decode(&bytes), Ok(challenge));
+            let client = challenge.client.clone();
+            prop_assert_eq!(Challenge::decode(&bytes, Some(&client)).as_ref(), Ok(&challenge));
+            prop_assert_eq!(Challenge::decode(&bytes, Some(&ClientId::new("other client").unwrap())).as_ref(), Ok(&challenge));
+            prop_assert_eq!(Challenge::decode(&bytes, None), Ok(challenge));
             let [short, long, changed] = near(&bytes, at, to);
-            prop_assert!(Challenge::decode(&short).is_err() && Challenge::decode(&long).is_err());
-            if let Ok(other) = Challenge::decode(&changed) {
+            prop_assert!(Challenge::decode(&short, None).is_err() && Challenge::decode(&long, None).is_err());
+            if let Ok(other) = Challenge::decode(&changed, None) {
                 prop_assert_eq!(&*other.encode().unwrap(), &changed);
             }
         }
@@ -306,7 +336,7 @@ mod tests {
                 if let (Some(first), Some(to)) = (first, bytes.first_mut()) {
                     *to = first;
                 }
-                if let Ok(challenge) = Challenge::decode(&bytes) {
+                if let Ok(challenge) = Challenge::decode(&bytes, None) {
                     prop_assert_eq!(&*challenge.encode().unwrap(), &bytes);
                 }
                 if let Ok(delivery) = OutOfBand::decode(&bytes) {
@@ -319,13 +349,13 @@ mod tests {
     fn challenge() -> Challenge {
         Challenge {
             id: [1; 16],
-            client: "app".to_owned(),
+            client: ClientId::new("app").unwrap(),
             realm: None,
-            subject: "user-1".to_owned(),
+            subject: "user-1".into(),
             credential_version: None,
-            scope: "read".to_owned(),
+            scope: read("read"),
             audience: None,
-            grant_type: "password".to_owned(),
+            grant_type: "password".into(),
             methods: AuthenticationMethods::NONE,
             authenticated_at: UNIX_EPOCH,
             expires: UNIX_EPOCH + CHALLENGE,
@@ -336,13 +366,13 @@ mod tests {
 
     #[test]
     fn what_no_client_could_be_given_is_not_packed() {
-        let with_scope = |length| Challenge { scope: "s".repeat(length), ..challenge() };
+        let with_scope = |length| Challenge { scope: read(&"s".repeat(length)), ..challenge() };
         let room = LONGEST - with_scope(0).encode().unwrap().len();
         assert_eq!(with_scope(room).encode().map(|bytes| bytes.len()), Ok(LONGEST));
         for length in [room + 1, LONGEST, usize::from(u16::MAX), 1 << 17] {
             assert_eq!(with_scope(length).encode().err(), Some(TooLong), "{length}");
         }
-        assert_eq!(Challenge::decode(&[VERSION; LONGEST + 1]), Err(Unreadable::Damaged));
+        assert_eq!(Challenge::decode(&[VERSION; LONGEST + 1], None), Err(Unreadable::Damaged));
     }
 
     #[test]
@@ -353,7 +383,7 @@ mod tests {
             let mut other = bytes.to_vec();
             let at = other.len() - from_the_end;
             other[at] = to;
-            let read = Challenge::decode(&other);
+            let read = Challenge::decode(&other, None);
             assert!(read.is_err() || *read.unwrap().encode().unwrap() == other, "{from_the_end}");
         }
         assert_eq!(instant(i64::MIN.to_be_bytes()), Err(Unreadable::Damaged));
@@ -371,9 +401,9 @@ mod tests {
 
     #[test]
     fn a_later_version_is_told_from_damage() {
-        assert_eq!(Challenge::decode(&[2, 7]), Err(Unreadable::Later(2)));
+        assert_eq!(Challenge::decode(&[2, 7], None), Err(Unreadable::Later(2)));
         assert_eq!(OutOfBand::decode(&[2, 7]), Err(Unreadable::Later(2)));
-        assert_eq!(Challenge::decode(&[]), Err(Unreadable::Damaged));
+        assert_eq!(Challenge::decode(&[], None), Err(Unreadable::Damaged));
     }
 
     #[test]
