@@ -1,7 +1,8 @@
 //! The grants that finish a login which was left open. Each shows a second factor in its own way, and all climb one ladder:
 //!
 //! ```text
-//! open the token -> bound to this client -> CHARGE -> check what is shown -> the client's plan has a place for the user -> spend it
+//! open the token -> bound to this client -> CHARGE -> check what is shown
+//!    -> the plan of the client has a place for the user -> spend what is shown
 //!    -> consume the challenge -> recheck the user -> the factor counts
 //!    -> WEIGH (login rules, second factor) -> ISSUE -> settle both charges
 //! ```
