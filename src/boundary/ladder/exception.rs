@@ -8,7 +8,7 @@ use crate::boundary::backend::BackendError;
 use crate::boundary::exceptions::{SunsetExceptions, WhoIsOut};
 
 /// Until when the user of a login is excepted, as a look-up has found.
-pub(crate) struct LookedUp(Option<SystemTime>);
+pub(crate) struct LookedUp(pub(super) Option<SystemTime>);
 
 impl LookedUp {
     /// Whether the user is excepted at this time.

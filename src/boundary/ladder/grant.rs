@@ -165,8 +165,8 @@ impl Login {
     }
 
     /// Notes what a look-up has found, which must be an exception before anything else is asked.
-    pub(crate) fn note_look_up(&mut self, found: &LookedUp) -> Result<(), Box<Unweighed>> {
-        self.proven.note_exception(found.excepts_at(self.facts.issued_at));
+    pub(crate) fn note_look_up(&mut self, LookedUp(until): LookedUp) -> Result<(), Box<Unweighed>> {
+        self.proven.note_exception(until.is_some_and(|until| self.facts.issued_at < until));
         self.weigh_admission()
     }
 

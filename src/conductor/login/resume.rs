@@ -121,7 +121,7 @@ impl Rungs {
         let login = Login::resumed(terms, returned, self.demand(), &self.parts.rules, now);
         let mut login = login.map_err(decided)?;
         if let Some(found) = looked_up {
-            login.note_look_up(&found).map_err(|unweighed| refused(*unweighed))?;
+            login.note_look_up(found).map_err(|unweighed| refused(*unweighed))?;
         }
         let member = member.map(|(name, value)| Claims::one(name, &*value)).transpose();
         let member = member.map_err(|error| store_failed(BackendError::fault(error)))?;

@@ -176,7 +176,7 @@ impl Scales {
         if login.awaits_look_up() {
             // The credentials were right, so it was no guess.
             let found = self.look_up(login.who_is_out()).await.map_err(Failure::Out)?;
-            login.note_look_up(&found).map_err(|unweighed| refused(*unweighed))?;
+            login.note_look_up(found).map_err(|unweighed| refused(*unweighed))?;
         }
         if let (Some(screen), Some(password)) = (&self.screen, login.take_password()) {
             let look = screen.look(&password, login.subject()).await;
