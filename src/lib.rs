@@ -34,6 +34,8 @@ mod memory;
 pub mod mfa;
 pub mod mount;
 mod observe;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod protocol;
 pub mod realms;
 pub mod rules;

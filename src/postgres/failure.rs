@@ -1,0 +1,103 @@
+//! What can go wrong inside an operation.
+
+use std::time::Duration;
+
+use super::connection::PostgresFailure;
+use crate::boundary::backend::BackendError;
+use crate::protocol::token::lineage::LineageError;
+
+/// When to try again if the server has no connection left.
+const SOON: Duration = Duration::from_secs(1);
+
+/// Why an operation failed. No message repeats a value of a row.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error("PostgreSQL: {0}")]
+    Statement(#[from] PostgresFailure),
+    /// It is not known whether the statement was done.
+    #[error("PostgreSQL gave no answer within {} ms", .0.as_millis())]
+    Deadline(Duration),
+    /// What was written is not what this version writes.
+    #[error("the PostgreSQL store cannot read {0}")]
+    Row(&'static str),
+    /// The same of a lineage. One that a later version wrote is for a process of that version.
+    #[error("the PostgreSQL store cannot read a row: {0}")]
+    Lineage(#[from] LineageError),
+    /// What was given cannot be written.
+    #[error("the PostgreSQL store cannot keep {0}")]
+    Value(&'static str),
+}
+
+/// What a second try of a statement may bring.
+enum Hope {
+    /// It was undone, and the next one goes better.
+    Again,
+    /// It may go better in a while.
+    Later,
+    /// The server has no connection left.
+    Full,
+    /// The same.
+    None,
+}
+
+impl Hope {
+    fn of(failure: &PostgresFailure) -> Self {
+        let Some(state) = failure.state() else { return Self::Later };
+        match state {
+            // A conflict with another transaction, and a deadlock.
+            "40001" | "40P01" => Self::Again,
+            "53300" => Self::Full,
+            // A read-only server, as during a fail-over; a lock that took too long; a statement that did; a shut-down.
+            "25006" | "55P03" | "57014" => Self::Later,
+            _ if ["08", "53", "57", "58"].iter().any(|class| state.starts_with(class)) => Self::Later,
+            _ => Self::None,
+        }
+    }
+}
+
+impl Failure {
+    /// Whether nothing was done, and the same statement may be run at once.
+    pub(super) fn was_undone(&self) -> bool {
+        matches!(self, Self::Statement(failure) if matches!(Hope::of(failure), Hope::Again))
+    }
+
+    pub(super) fn into_backend(self) -> BackendError {
+        let hope = match &self {
+            Self::Statement(failure) => Hope::of(failure),
+            Self::Deadline(_) | Self::Lineage(LineageError::Later) => Hope::Later,
+            Self::Lineage(_) | Self::Row(_) | Self::Value(_) => Hope::None,
+        };
+        match hope {
+            Hope::Again | Hope::Later => BackendError::unavailable(self),
+            Hope::Full => BackendError::unavailable(self).with_retry_after(SOON),
+            Hope::None => BackendError::fault(self),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boundary::backend::BackendErrorKind::{self, Fault, Unavailable};
+
+    fn kind(state: &str) -> (bool, BackendErrorKind) {
+        let failure = Failure::Statement(PostgresFailure::new("x").with_state(state));
+        (failure.was_undone(), failure.into_backend().kind())
+    }
+
+    #[test]
+    fn an_outage_is_503_a_conflict_is_tried_again_and_a_mistake_is_500() {
+        for state in ["40001", "40P01"] {
+            assert_eq!(kind(state), (true, Unavailable), "{state}");
+        }
+        for state in ["", "08006", "25006", "53100", "53200", "53300", "55P03", "57014", "57P01", "57P03", "58030"] {
+            assert_eq!(kind(state), (false, Unavailable), "{state}");
+        }
+        for state in ["22021", "23505", "42501", "42601", "42P01", "XX001"] {
+            assert_eq!(kind(state), (false, Fault), "{state}");
+        }
+        let late = Failure::Deadline(SOON).into_backend();
+        assert_eq!((late.kind(), late.to_string().as_str()), (Unavailable, "PostgreSQL gave no answer within 1000 ms"));
+        assert_eq!(Failure::Lineage(LineageError::Later).into_backend().kind(), Unavailable);
+    }
+}

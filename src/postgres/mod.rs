@@ -1,0 +1,76 @@
+//! Logins, access tokens, one-time values and counted attempts in PostgreSQL 14 or later, for any number of servers at once
+//! (feature `postgres`).
+//!
+//! [`PostgresStore`] is a [`RefreshTokenStore`](crate::store::RefreshTokenStore), an
+//! [`AccessTokenStore`](crate::store::AccessTokenStore), [`OneTimeValues`](crate::store::OneTimeValues) and
+//! [`AttemptRecords`](crate::limiter::AttemptRecords), over which a [`StoredLimiter`](crate::limiter::StoredLimiter) counts.
+//! Clients, users, authenticators and the ledger of usage need another store. It goes over the connections that the application has: [`PostgresConnection`] runs one statement, and [`PostgresClients`] is
+//! one over `tokio-postgres`, alone or from a pool. TLS, the pool and its bounds stay with the application.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use tower_password_grant::limiter::{SharedKey, StoredLimiter};
+//! use tower_password_grant::postgres::{PostgresClients, PostgresStore};
+//!
+//! # async fn open() -> Result<(), Box<dyn std::error::Error>> {
+//! let (client, connection) =
+//!     tokio_postgres::connect("host=127.0.0.1 user=auth", tokio_postgres::NoTls).await?;
+//! tokio::spawn(connection);
+//! let builder = PostgresStore::builder(PostgresClients::one(client));
+//! // Once, by a role that may make tables; or print `builder.migration()`.
+//! builder.migrate().await?;
+//! let store = builder.open().await?;
+//! let key = SharedKey::new(&[7; 32])?; // from your secrets, the same for all servers
+//! let limiter = StoredLimiter::new(store.clone(), &key);
+//! # let _ = limiter;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # One statement for each promise
+//! Each operation is one statement, right at READ COMMITTED, with names that include the schema and without any state of a
+//! session: so it works through a pooler in transaction mode. The adapter sends statements without a name for that reason. A
+//! login and its access token are one statement, and so are a refresh and its access token, if an
+//! [`OpaqueIssuer`](crate::OpaqueIssuer) over the same store issues. Several rows are locked in the order of their keys, or left
+//! out where another call has them. A statement that the server gave up for a deadlock or a conflict did nothing, and is tried
+//! again, three times at most.
+//!
+//! # What is durable
+//! All that was answered, with `synchronous_commit=on` and, for what a fail-over must not lose, a synchronous stand-by. With
+//! `off`, a server that dies loses its last writes: a login, or some counted guesses. An error means that it is not known whether
+//! the operation happened.
+//!
+//! # Deadlines
+//! Each call ends after [`deadline`](PostgresStoreBuilder::deadline), 2 seconds by default, with 503. Set `statement_timeout` for
+//! the role or in the options of the connection, too: the server stops by itself then. Waiting for a lock ends after 5 seconds.
+//!
+//! # Upkeep
+//! Call [`prune`](PostgresStore::prune) now and then, from any number of servers at once. The tables are made by
+//! [`migrate`](PostgresStoreBuilder::migrate) or by hand with [`migration`](PostgresStoreBuilder::migration), never by a request.
+//! Tables of a later version are refused, with its number.
+//!
+//! # What is in the tables
+//! Tokens and one-time values as SHA-256 digests; names and addresses of attempts as digests under the
+//! [shared key](crate::limiter::SharedKey); subjects, clients, realms, scopes and claims in the clear, in columns of their own.
+//! Instants are whole milliseconds since 1970.
+
+mod access;
+mod builder;
+mod cells;
+mod clients;
+mod connection;
+mod error;
+mod failure;
+mod once;
+mod prune;
+mod records;
+mod refresh;
+mod schema;
+mod statements;
+mod store;
+
+pub use builder::PostgresStoreBuilder;
+pub use clients::PostgresClients;
+pub use connection::{PostgresCell, PostgresConnection, PostgresFailure, PostgresRow, PostgresValue};
+pub use error::PostgresError;
+pub use store::PostgresStore;

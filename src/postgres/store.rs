@@ -1,0 +1,111 @@
+//! The store: a handle on the connections.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+
+use super::builder::PostgresStoreBuilder;
+use super::cells::Cells;
+use super::connection::{PostgresConnection, PostgresRow, PostgresValue};
+use super::failure::Failure;
+use super::statements::Statements;
+use crate::boundary::backend::BackendError;
+use crate::boundary::identity::StoreIdentity;
+
+/// How often a statement is tried again that another transaction was in the way of.
+const REPEATS: u32 = 3;
+
+/// Refresh token families, opaque access tokens, one-time values and counted attempts in PostgreSQL. Cloning is cheap, and all
+/// clones are one store. See the [module](self::super) for what it promises.
+#[derive(Clone)]
+pub struct PostgresStore(Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) connection: Box<dyn PostgresConnection>,
+    pub(super) statements: Statements,
+    pub(super) deadline: Duration,
+    /// The most access tokens of one login.
+    pub(super) tokens_per_login: i64,
+    pub(super) identity: StoreIdentity,
+}
+
+impl PostgresStore {
+    /// A store over these connections, with options.
+    pub fn builder<C: PostgresConnection>(connection: C) -> PostgresStoreBuilder<C> {
+        PostgresStoreBuilder::new(connection)
+    }
+
+    pub(super) fn new(inner: Inner) -> Self {
+        Self(Arc::new(inner))
+    }
+
+    pub(super) fn statements(&self) -> &Statements {
+        &self.0.statements
+    }
+
+    pub(super) fn tokens_per_login(&self) -> i64 {
+        self.0.tokens_per_login
+    }
+
+    pub(super) fn own_identity(&self) -> StoreIdentity {
+        self.0.identity.clone()
+    }
+
+    /// Runs a statement, and answers its rows.
+    pub(super) async fn rows(&self, text: &str, values: &[PostgresValue<'_>]) -> Result<Vec<PostgresRow>, Failure> {
+        let has_nul =
+            |value: &PostgresValue<'_>| matches!(value, PostgresValue::Text(Some(text)) if text.contains('\0'));
+        if values.iter().any(has_nul) {
+            return Err(Failure::Value("a text with a NUL character"));
+        }
+        let answer = timeout(self.0.deadline, self.repeated(text, values));
+        answer.await.unwrap_or(Err(Failure::Deadline(self.0.deadline)))
+    }
+
+    /// Runs a statement once more if another transaction was in its way, and it did nothing.
+    async fn repeated(&self, text: &str, values: &[PostgresValue<'_>]) -> Result<Vec<PostgresRow>, Failure> {
+        for turn in 0..REPEATS {
+            match self.0.connection.query(text, values).await.map_err(Failure::from) {
+                Err(failure) if failure.was_undone() => sleep(pause(turn)).await,
+                answer => return answer,
+            }
+        }
+        Ok(self.0.connection.query(text, values).await?)
+    }
+
+    /// The one row of a statement that gives one.
+    pub(super) async fn row(&self, text: &str, values: &[PostgresValue<'_>]) -> Result<Cells, Failure> {
+        self.row_or_none(text, values).await?.ok_or(Failure::Row("an answer without a row"))
+    }
+
+    pub(super) async fn row_or_none(&self, text: &str, values: &[PostgresValue<'_>]) -> Result<Option<Cells>, Failure> {
+        Ok(self.rows(text, values).await?.into_iter().next().map(Cells::of))
+    }
+
+    /// Whether a statement has changed a row, or found one.
+    pub(super) async fn is_done(&self, text: &str, values: &[PostgresValue<'_>]) -> Result<bool, BackendError> {
+        self.count(text, values).await.map(|rows| rows > 0).map_err(Failure::into_backend)
+    }
+
+    /// How many rows a statement has changed, or found.
+    pub(super) async fn count(&self, text: &str, values: &[PostgresValue<'_>]) -> Result<u64, Failure> {
+        Ok(self.row(text, values).await?.number()?.unsigned_abs())
+    }
+}
+
+/// Up to 4, 8 and 16 milliseconds, so that two that met do not meet again.
+fn pause(turn: u32) -> Duration {
+    let mut random = [0; 1];
+    // Without randomness they wait for the same time.
+    let _ = getrandom::fill(&mut random);
+    let most = 4_000_u64.saturating_mul(1 << turn.min(8));
+    Duration::from_micros(most.saturating_mul(u64::from(random[0])) / 255)
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStore").field("deadline", &self.0.deadline).finish_non_exhaustive()
+    }
+}

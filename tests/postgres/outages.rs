@@ -1,0 +1,110 @@
+//! A server that is away, slow, or may not write: 503 with a reason, and the next call works once it is back.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use tower_password_grant::BackendError;
+use tower_password_grant::error::BackendErrorKind::{Fault, Unavailable};
+use tower_password_grant::limiter::{AttemptRecords, RecordKey};
+use tower_password_grant::postgres::PostgresStore;
+use tower_password_grant::store::{AccessTokenStore, FamilyId, OneTimeValues, RefreshTokenStore, SecretDigest};
+
+use crate::cluster::Postgres;
+use crate::database::{builder, connect, make_two, new_name};
+
+/// The failures of one call of each trait.
+async fn failures(store: &PostgresStore) -> Vec<BackendError> {
+    let (digest, id) = (SecretDigest::of("a"), FamilyId::from_bytes([1; 16]));
+    let mut failures = Vec::new();
+    failures.extend(store.consume(&digest, SystemTime::now()).await.err());
+    failures.extend(RefreshTokenStore::find(store, id).await.err());
+    failures.extend(RefreshTokenStore::revoke_subject(store, None, "a").await.err());
+    failures.extend(AccessTokenStore::revoke(store, &digest).await.err());
+    failures.extend(store.load(&[RecordKey::from_bytes([1; 16])]).await.err());
+    failures
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_stops_is_503_and_the_next_call_after_its_start_works() {
+    let Some(server) = Postgres::start("postgres-stop") else { return };
+    let [store, _] = make_two(&server, &new_name()).await;
+    assert!(failures(&store).await.is_empty());
+    server.stop();
+    let told = failures(&store).await;
+    assert_eq!(told.len(), 5, "{told:?}");
+    assert!(told.iter().all(|error| error.kind() == Unavailable), "{told:?}");
+    server.begin();
+    // A pool hands out what it has: a connection that was lost is told once, and no more than once for each.
+    let started = Instant::now();
+    while !failures(&store).await.is_empty() {
+        assert!(started.elapsed() < Duration::from_secs(5), "not served again: {:?}", failures(&store).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_does_not_answer_is_503_at_the_deadline() {
+    let Some(server) = Postgres::start("postgres-frozen") else { return };
+    let name = new_name();
+    make_two(&server, &name).await;
+    let store = builder(&server, &name).deadline(Duration::from_millis(300)).open().await.unwrap();
+    assert!(failures(&store).await.is_empty());
+    server.freeze(true);
+    let told = failures(&store).await;
+    server.freeze(false);
+    assert_eq!(told.len(), 5, "{told:?}");
+    for error in &told {
+        assert_eq!(
+            (error.kind(), error.to_string().as_str()),
+            (Unavailable, "PostgreSQL gave no answer within 300 ms")
+        );
+    }
+    let started = Instant::now();
+    while !failures(&store).await.is_empty() {
+        assert!(started.elapsed() < Duration::from_secs(5), "not served again");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_may_not_write_is_503_for_what_writes() {
+    let Some(server) = Postgres::start("postgres-read-only") else { return };
+    let [store, _] = make_two(&server, &new_name()).await;
+    let client = connect(&server).await;
+    let alter = async |change: &str| {
+        connect(&server).await.batch_execute(&format!("ALTER SYSTEM {change}")).await.unwrap();
+        client.execute("SELECT pg_reload_conf()", &[]).await.unwrap();
+    };
+    alter("SET default_transaction_read_only = on").await;
+    // The signal takes a moment to reach the connections of the pool.
+    let mut told = Vec::new();
+    let started = Instant::now();
+    while told.len() < 3 {
+        assert!(started.elapsed() < Duration::from_secs(5), "{told:?}");
+        told = failures(&store).await;
+    }
+    assert!(told.iter().all(|error| error.kind() == Unavailable), "{told:?}");
+    assert!(told.iter().all(|error| format!("{error:?}").contains("read-only")), "{told:?}");
+    alter("RESET ALL").await;
+    let started = Instant::now();
+    while !failures(&store).await.is_empty() {
+        assert!(started.elapsed() < Duration::from_secs(5), "not served again");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_table_and_a_row_of_another_kind_are_faults_of_that_call_alone() {
+    let Some(server) = Postgres::start("postgres-damage") else { return };
+    let name = new_name();
+    let [store, _] = make_two(&server, &name).await;
+    let client = connect(&server).await;
+    let damage = format!(
+        "INSERT INTO \"{name}\".refresh_families
+            (id, subject, client, scope, methods, authenticated_at, expires, lineage)
+        VALUES ('\\x01010101010101010101010101010101', 'a', 'app', 'read', 'nonsense ', 0, 0, '\\x07');
+        DROP TABLE \"{name}\".spent_values"
+    );
+    client.batch_execute(&damage).await.unwrap();
+    let told = failures(&store).await;
+    assert_eq!(told.iter().map(BackendError::kind).collect::<Vec<_>>(), [Fault, Fault], "{told:?}");
+    let shown = told.iter().map(|error| format!("{error:?}")).collect::<String>();
+    assert!(shown.contains("spent_values") && shown.contains("cannot read"), "{shown}");
+    assert!(!shown.contains("nonsense"), "{shown}");
+}

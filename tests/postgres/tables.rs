@@ -1,0 +1,100 @@
+//! The tables: how they are made, and which servers may use them.
+
+use std::time::Duration;
+
+use tower_password_grant::postgres::{PostgresClients, PostgresError, PostgresStore};
+use tower_password_grant::store::{OneTimeValues, SecretDigest};
+use tower_password_grant::{BackendError, Client, ClientId};
+
+use crate::cluster::Postgres;
+use crate::database::{builder, connect, make_two, new_name};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tables_are_made_by_many_servers_at_once_by_hand_or_not_at_all() {
+    let Some(server) = Postgres::start("postgres-tables") else { return };
+    let name = new_name();
+    assert!(matches!(builder(&server, &name).open().await, Err(PostgresError::NotMigrated)));
+    let migrations = (0..8).map(|_| {
+        let builder = builder(&server, &name);
+        tokio::spawn(async move { builder.migrate().await })
+    });
+    for migration in migrations.collect::<Vec<_>>() {
+        migration.await.unwrap().unwrap();
+    }
+    builder(&server, &name).open().await.unwrap();
+
+    // By hand, by a role that may make no schema, in one that was made for it.
+    let (name, client) = (new_name(), connect(&server).await);
+    let script = builder(&server, &name).migration().unwrap();
+    let role = format!("CREATE ROLE maker LOGIN; CREATE SCHEMA \"{name}\" AUTHORIZATION maker; SET ROLE maker");
+    client.batch_execute(&role).await.unwrap();
+    for _ in 0..2 {
+        client.batch_execute(&script).await.unwrap();
+    }
+    // What serves needs no right to change the tables.
+    let rights = format!(
+        "RESET ROLE; CREATE ROLE server LOGIN; GRANT USAGE ON SCHEMA \"{name}\" TO server;
+         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA \"{name}\" TO server; SET ROLE server"
+    );
+    client.batch_execute(&rights).await.unwrap();
+    let store = PostgresStore::builder(PostgresClients::one(client)).schema(&name).open().await.unwrap();
+    assert!(store.consume(&SecretDigest::of("a"), std::time::SystemTime::now()).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_of_another_version_are_refused_with_their_number() {
+    let Some(server) = Postgres::start("postgres-version") else { return };
+    let (name, client) = (new_name(), connect(&server).await);
+    make_two(&server, &name).await;
+    let set = async |number: i64| {
+        client.batch_execute(&format!("UPDATE \"{name}\".schema_version SET number = {number}")).await.unwrap();
+    };
+    set(7).await;
+    let error = builder(&server, &name).open().await.unwrap_err();
+    assert_eq!(error.to_string(), "the tables have the version 7, this program knows 1: update it, too");
+    assert!(matches!(builder(&server, &name).migrate().await, Err(PostgresError::Later { found: 7, known: 1 })));
+    // Also where the script runs by hand.
+    let script = builder(&server, &name).migration().unwrap();
+    let error = client.batch_execute(&script).await.unwrap_err();
+    assert!(format!("{error:?}").contains("the tables have the version 7"), "{error:?}");
+    set(0).await;
+    let error = builder(&server, &name).open().await.unwrap_err();
+    assert!(matches!(error, PostgresError::Earlier { found: 0, needed: 1 }), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_options_are_errors_that_say_what_to_do() {
+    let Some(server) = Postgres::start("postgres-options") else { return };
+    let name = new_name();
+    make_two(&server, &name).await;
+    let error = builder(&server, &name).deadline(Duration::ZERO).open().await.unwrap_err();
+    assert_eq!(error.to_string(), "a deadline of 0 leaves no time for an answer: give some milliseconds at least");
+    let error = builder(&server, &name).access_tokens_per_login(0).open().await.unwrap_err();
+    assert_eq!(error.to_string(), "a login needs at least one access token: give 1 or more");
+    let error = builder(&server, "a\0b").open().await.unwrap_err();
+    assert_eq!(error.to_string(), "\"a\\0b\" is no name of a schema: give 1 to 63 bytes without a NUL");
+    // A name is a name, whatever it looks like.
+    let odd = "x\"; DROP SCHEMA public; --'";
+    make_two(&server, odd).await;
+    let count = "SELECT count(*) FROM pg_namespace WHERE nspname IN ('public', $1)";
+    assert_eq!(connect(&server).await.query_one(count, &[&odd]).await.unwrap().get::<_, i64>(0), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_with_a_nul_never_reaches_the_server() {
+    use tower_password_grant::error::BackendErrorKind;
+    use tower_password_grant::store::{AccessTokenRecord, AccessTokenStore, RefreshTokenStore};
+
+    let Some(server) = Postgres::start("postgres-nul") else { return };
+    let [store, _] = make_two(&server, &new_name()).await;
+    let kind = |error: BackendError| (error.kind(), error.to_string());
+    let refused = (BackendErrorKind::Fault, "the PostgreSQL store cannot keep a text with a NUL character".to_owned());
+    assert_eq!(kind(RefreshTokenStore::revoke_subject(&store, None, "a\0").await.unwrap_err()), refused);
+    assert_eq!(kind(AccessTokenStore::revoke_subject(&store, Some("\0"), "a").await.unwrap_err()), refused);
+    let (app, now) = (ClientId::new("app").unwrap(), std::time::SystemTime::now());
+    let record = AccessTokenRecord::new("user\0", app, now, now + Duration::from_secs(60));
+    assert_eq!(kind(store.insert(SecretDigest::of("t"), record).await.unwrap_err()), refused);
+    assert!(!server.log().contains("ERROR"), "{}", server.log());
+    // No client has one.
+    assert!(Client::public("a\0").build().is_err());
+}
