@@ -61,7 +61,7 @@ async fn counted_attempts_in_postgres_are_forgotten_when_they_say() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_limiter_over_postgres_keeps_the_contract_t2() {
     let Some(server) = Postgres::start("postgres-limiter") else { return };
-    let key = SharedKey::new(&[7; 32]).unwrap();
+    let key = SharedKey::new([7; 32]).unwrap();
     let make = async || new_two(&server).await.map(|store| StoredLimiter::new(store, &key));
     contract::attempt_limiter(make).await;
     contract::factor_limiter(make).await;

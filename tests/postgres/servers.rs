@@ -42,7 +42,7 @@ impl CredentialVerifier for Users {
 /// An endpoint, as one of several servers has it.
 fn endpoint(store: &PostgresStore) -> PasswordGrantLayer {
     let app = Client::public("app").allow_password_grant().allow_refresh_tokens().scopes("read").build().unwrap();
-    let key = SharedKey::new(&[7; 32]).unwrap();
+    let key = SharedKey::new([7; 32]).unwrap();
     let limiter = Arc::new(StoredLimiter::new(store.clone(), &key));
     PasswordGrant::builder()
         .clients(StaticClients::new([app]).unwrap())
