@@ -18,7 +18,7 @@ pub struct Postgres {
     /// Everything of it: the data, the log, the socket.
     pub folder: PathBuf,
     /// The user under which it runs, where the test runs as root: PostgreSQL refuses that.
-    user: Option<(u32, u32)>,
+    pub user: Option<(u32, u32)>,
     pub port: u16,
 }
 
@@ -131,7 +131,7 @@ fn copy(from: &Path, to: &Path) {
     assert!(Command::new("cp").arg("-a").args([from, to]).status().unwrap().success(), "{}", from.display());
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 

@@ -25,7 +25,11 @@ pub fn new_name() -> String {
 
 /// A builder over a pool of its own, as one process has it. Time bounds nothing here but where a test says so.
 pub fn builder(server: &Postgres, schema: &str) -> PostgresStoreBuilder<Pooled> {
-    let config: Config = server.url().parse().unwrap();
+    builder_over(&server.url(), schema)
+}
+
+pub fn builder_over(url: &str, schema: &str) -> PostgresStoreBuilder<Pooled> {
+    let config: Config = url.parse().unwrap();
     let pool = Pool::builder(Manager::new(config, NoTls)).max_size(8).runtime(Runtime::Tokio1).build().unwrap();
     let get = move || {
         let pool = pool.clone();

@@ -12,5 +12,6 @@ mod contract;
 mod database;
 mod outages;
 mod pages;
+mod pooler;
 mod servers;
 mod tables;
