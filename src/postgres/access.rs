@@ -5,9 +5,10 @@ use async_trait::async_trait;
 use super::cells::Cells;
 use super::connection::PostgresValue::{self, BigInt, Bytes, Text};
 use super::failure::Failure;
-use super::store::PostgresStore;
+use super::store::{PostgresStore, goes_by};
 use crate::boundary::access::AccessTokenStore;
 use crate::boundary::backend::BackendError;
+use crate::boundary::clock::SharedClock;
 use crate::boundary::identity::StoreIdentity;
 use crate::protocol::millis::floor;
 use crate::protocol::secret::secrets::SecretDigest;
@@ -121,12 +122,16 @@ impl AccessTokenStore for PostgresStore {
 
     async fn revoke_family(&self, family: FamilyId) -> Result<u64, BackendError> {
         let values = [Bytes(Some(family.as_bytes()))];
-        self.count(&self.statements().remove_access_tokens_of_family, &values).await.map_err(Failure::into_backend)
+        self.count_all(&self.statements().remove_access_tokens_of_family, &values).await
     }
 
     async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError> {
         let values = [Text(Some(subject)), Text(realm)];
-        self.count(&self.statements().remove_access_tokens_of_subject, &values).await.map_err(Failure::into_backend)
+        self.count_all(&self.statements().remove_access_tokens_of_subject, &values).await
+    }
+
+    fn follow_clock(&self, clock: &SharedClock) -> bool {
+        goes_by(clock)
     }
 
     fn identity(&self) -> Option<StoreIdentity> {

@@ -91,8 +91,8 @@ impl<C: PostgresConnection> PostgresStoreBuilder<C> {
         if self.deadline.is_zero() {
             return Err(PostgresError::NoTime);
         }
-        let tokens_per_login = i64::try_from(self.tokens_per_login).unwrap_or(i64::MAX);
-        if tokens_per_login == 0 {
+        let most = i64::try_from(self.tokens_per_login).unwrap_or(i64::MAX);
+        if most == 0 {
             return Err(PostgresError::NoTokens);
         }
         let name = SchemaName::new(&self.schema)?;
@@ -101,13 +101,27 @@ impl<C: PostgresConnection> PostgresStoreBuilder<C> {
             found if found > VERSION => return Err(PostgresError::Later { found, known: VERSION }),
             _ => {}
         }
+        self.look_at_session(&name).await?;
         Ok(PostgresStore::new(Inner {
             connection: Box::new(self.connection),
             statements: Statements::of(&name.quoted()),
+            records_table: format!("{}.attempt_records", name.quoted()),
             deadline: self.deadline,
-            tokens_per_login,
+            tokens_per_login: most,
             identity: StoreIdentity::new(),
         }))
+    }
+
+    /// Whether the connections are as the statements need them.
+    async fn look_at_session(&self, name: &SchemaName) -> Result<(), PostgresError> {
+        let statement = Statements::of(&name.quoted()).session;
+        let mut cells = self.ask(&statement, &[]).await?;
+        let mut text = || cells.as_mut().and_then(|cells| cells.text().ok()).unwrap_or_default();
+        match (text(), text()) {
+            (isolation, _) if isolation != "read committed" => Err(PostgresError::Isolation(isolation)),
+            (_, encoding) if encoding != "UTF8" => Err(PostgresError::Encoding(encoding)),
+            _ => Ok(()),
+        }
     }
 
     async fn version(&self, name: &SchemaName) -> Result<i64, PostgresError> {

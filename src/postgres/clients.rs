@@ -1,6 +1,7 @@
 //! Connections of `tokio-postgres`, alone or from a pool.
 
 use std::fmt;
+use std::iter::successors;
 use std::marker::PhantomData;
 use std::pin::Pin;
 
@@ -100,13 +101,30 @@ fn cells(row: &Row) -> Result<PostgresRow, Error> {
     (0..).zip(row.columns()).map(|(number, column)| cell(row, number, column.type_())).collect()
 }
 
-fn failure(error: Error) -> PostgresFailure {
-    let state = error.code().map(|state| state.code().to_owned());
-    let failure = PostgresFailure::new(error);
-    match state {
-        Some(state) => failure.with_state(&state),
-        None => failure,
-    }
+/// What the server says of the statement, without the values that it adds as details.
+#[derive(Debug, thiserror::Error)]
+#[error("{severity}: {message} ({state})")]
+struct Told {
+    severity: String,
+    message: String,
+    state: String,
+}
+
+/// The first of its causes in which the server has spoken tells what a second try may bring.
+fn failure(cause: Cause) -> PostgresFailure {
+    let first = &*cause as &(dyn std::error::Error + 'static);
+    let mut causes = successors(Some(first), |error| error.source());
+    let Some(told) = causes.find_map(|error| error.downcast_ref::<Error>()?.as_db_error()) else {
+        return PostgresFailure::new(cause);
+    };
+    let state = told.code().code().to_owned();
+    let (severity, message) = (told.severity().to_owned(), told.message().to_owned());
+    PostgresFailure::new(Told { severity, message, state: state.clone() }).with_state(&state)
+}
+
+/// A value that is not what its type says: the same the next time.
+fn unreadable(error: Error) -> PostgresFailure {
+    PostgresFailure::new(error).with_state("22000")
 }
 
 async fn query(
@@ -115,8 +133,8 @@ async fn query(
     values: &[PostgresValue<'_>],
 ) -> Result<Vec<PostgresRow>, PostgresFailure> {
     let values: Vec<_> = values.iter().map(bound).collect();
-    let rows = client.query_typed(statement, &values).await.map_err(failure)?;
-    rows.iter().map(|row| cells(row).map_err(failure)).collect()
+    let rows = client.query_typed(statement, &values).await.map_err(|error| failure(error.into()))?;
+    rows.iter().map(|row| cells(row).map_err(unreadable)).collect()
 }
 
 #[async_trait]
@@ -125,7 +143,7 @@ impl<C: Send + Sync + 'static> PostgresConnection for PostgresClients<C> {
         match &self.source {
             Source::One(client) => query(client, statement, values).await,
             Source::Pool { get, client } => {
-                let taken = get().await.map_err(PostgresFailure::new)?;
+                let taken = get().await.map_err(failure)?;
                 query(client(&taken), statement, values).await
             }
         }
@@ -133,10 +151,10 @@ impl<C: Send + Sync + 'static> PostgresConnection for PostgresClients<C> {
 
     async fn run_script(&self, script: &str) -> Result<(), PostgresFailure> {
         match &self.source {
-            Source::One(client) => client.batch_execute(script).await.map_err(failure),
+            Source::One(client) => client.batch_execute(script).await.map_err(|error| failure(error.into())),
             Source::Pool { get, client } => {
-                let taken = get().await.map_err(PostgresFailure::new)?;
-                client(&taken).batch_execute(script).await.map_err(failure)
+                let taken = get().await.map_err(failure)?;
+                client(&taken).batch_execute(script).await.map_err(|error| failure(error.into()))
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::protocol::explained::explained;
 #[non_exhaustive]
 pub enum PostgresError {
     /// The name of the schema is none.
-    #[error("{0:?} is no name of a schema: give 1 to 63 bytes without a NUL")]
+    #[error("{0:?} is no name of a schema: give 1 to 63 bytes without a NUL, a backslash or two dollar signs")]
     NotAName(String),
     /// There are no tables.
     #[error("the tables are not there: call `migrate()` once, or run the script of `migration()` by hand")]
@@ -31,6 +31,12 @@ pub enum PostgresError {
         /// The latest version that this program knows.
         known: i64,
     },
+    /// Transactions see the database as it was when they began.
+    #[error("transactions are {0:?}: set `default_transaction_isolation` to `read committed` for the role")]
+    Isolation(String),
+    /// The database cannot keep every text.
+    #[error("the encoding of the database is {0:?}: make one with UTF8")]
+    Encoding(String),
     /// The deadline is 0.
     #[error("a deadline of 0 leaves no time for an answer: give some milliseconds at least")]
     NoTime,

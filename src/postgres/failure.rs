@@ -47,8 +47,8 @@ impl Hope {
             // A conflict with another transaction, and a deadlock.
             "40001" | "40P01" => Self::Again,
             "53300" => Self::Full,
-            // A read-only server, as during a fail-over; a lock that took too long; a statement that did; a shut-down.
-            "25006" | "55P03" | "57014" => Self::Later,
+            // A connection whose transaction was given up. A read-only server, as during a fail-over; a lock that took too long; a statement that did; a shut-down.
+            "25006" | "25P02" | "25P03" | "25P04" | "55P03" | "57014" => Self::Later,
             _ if ["08", "53", "57", "58"].iter().any(|class| state.starts_with(class)) => Self::Later,
             _ => Self::None,
         }
@@ -90,7 +90,9 @@ mod tests {
         for state in ["40001", "40P01"] {
             assert_eq!(kind(state), (true, Unavailable), "{state}");
         }
-        for state in ["", "08006", "25006", "53100", "53200", "53300", "55P03", "57014", "57P01", "57P03", "58030"] {
+        for state in
+            ["", "08006", "25006", "25P03", "53100", "53200", "53300", "55P03", "57014", "57P01", "57P03", "58030"]
+        {
             assert_eq!(kind(state), (false, Unavailable), "{state}");
         }
         for state in ["22021", "23505", "42501", "42601", "42P01", "XX001"] {

@@ -41,13 +41,17 @@
 //! the operation happened.
 //!
 //! # Deadlines
-//! Each call ends after [`deadline`](PostgresStoreBuilder::deadline), 2 seconds by default, with 503. Set `statement_timeout` for
-//! the role or in the options of the connection, too: the server stops by itself then. Waiting for a lock ends after 5 seconds.
+//! Each call ends after [`deadline`](PostgresStoreBuilder::deadline), 2 seconds by default, with 503. What the server does goes on
+//! until it is done, and holds its connection meanwhile: so set `statement_timeout` and `lock_timeout` below the deadline, for the
+//! role or in the options of the connection. The functions wait for a lock for one second. For a server that vanishes set
+//! `tcp_user_timeout` and `keepalives_idle` of the connections to some seconds, and let the pool check a connection before it
+//! hands it out.
 //!
 //! # Upkeep
 //! Call [`prune`](PostgresStore::prune) now and then, from any number of servers at once. The tables are made by
 //! [`migrate`](PostgresStoreBuilder::migrate) or by hand with [`migration`](PostgresStoreBuilder::migration), never by a request.
-//! Tables of a later version are refused, with its number.
+//! Tables of a later version are refused, with its number. A role that serves and did not make them needs `USAGE` of the schema and
+//! `SELECT, INSERT, UPDATE, DELETE` of all its tables.
 //!
 //! # What is in the tables
 //! Tokens and one-time values as SHA-256 digests; names and addresses of attempts as digests under the

@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 
 use super::connection::PostgresValue::{BigInt, Bytes};
-use super::store::PostgresStore;
+use super::store::{PostgresStore, goes_by};
 use crate::boundary::backend::BackendError;
+use crate::boundary::clock::SharedClock;
 use crate::boundary::once::OneTimeValues;
 use crate::protocol::millis::floor;
 use crate::protocol::secret::secrets::SecretDigest;
@@ -25,5 +26,9 @@ impl OneTimeValues for PostgresStore {
 
     async fn is_spent(&self, value: &SecretDigest) -> Result<bool, BackendError> {
         self.is_done(&self.statements().is_spent, &[Bytes(Some(value.as_bytes()))]).await
+    }
+
+    fn follow_clock(&self, clock: &SharedClock) -> bool {
+        goes_by(clock)
     }
 }

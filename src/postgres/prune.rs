@@ -1,11 +1,12 @@
 //! What is over, and removed.
 
+use super::connection::PostgresValue::{BigInt, Text};
 use super::failure::Failure;
-use super::store::PostgresStore;
+use super::store::{PostgresStore, ROWS};
 use crate::boundary::backend::OperationError;
 
-/// The most rows that one statement removes.
-const ROWS: u64 = 1_000;
+/// How many pages of the table of counted attempts one statement looks at: 4 MiB.
+const PAGES: usize = 512;
 
 impl PostgresStore {
     /// Removes what is over: expired access tokens and families, families that ended ten minutes ago with what belongs to them,
@@ -17,18 +18,38 @@ impl PostgresStore {
     /// # Errors
     /// As any operation. What was removed until then stays removed.
     pub async fn prune(&self) -> Result<u64, OperationError> {
+        Ok(self.prune_all().await.map_err(Failure::into_backend)?)
+    }
+
+    async fn prune_all(&self) -> Result<u64, Failure> {
         let statements = self.statements();
         let mut removed = 0_u64;
-        for statement in [
-            &statements.prune_access_tokens,
-            &statements.prune_hidden_tokens,
-            &statements.prune_ended_families,
-            &statements.prune_families,
-            &statements.prune_spent_values,
-            &statements.prune_records,
+        for (statement, least) in [
+            (&statements.prune_access_tokens, ROWS),
+            // Those of a hundred families at a time.
+            (&statements.prune_hidden_tokens, 1),
+            (&statements.prune_ended_families, ROWS),
+            (&statements.prune_families, ROWS),
+            (&statements.prune_spent_values, ROWS),
         ] {
             loop {
-                let rows = self.count(statement, &[]).await.map_err(Failure::into_backend)?;
+                let rows = self.count(statement, &[]).await?;
+                removed = removed.saturating_add(rows);
+                if rows < least {
+                    break;
+                }
+            }
+        }
+        Ok(removed.saturating_add(self.prune_records().await?))
+    }
+
+    async fn prune_records(&self) -> Result<u64, Failure> {
+        let statements = self.statements();
+        let pages = self.row(&statements.record_pages, &[Text(Some(self.records_table()))]).await?.number()?;
+        let mut removed = 0_u64;
+        for page in (0..pages).step_by(PAGES) {
+            loop {
+                let rows = self.count(&statements.prune_records, &[BigInt(Some(page))]).await?;
                 removed = removed.saturating_add(rows);
                 if rows < ROWS {
                     break;

@@ -6,9 +6,10 @@ use super::access::NewToken;
 use super::cells::Cells;
 use super::connection::PostgresValue::{BigInt, Bytes, Text};
 use super::failure::Failure;
-use super::store::PostgresStore;
+use super::store::{PostgresStore, goes_by};
 use crate::boundary::access::AccessTokenStore;
 use crate::boundary::backend::{BackendError, OperationError};
+use crate::boundary::clock::SharedClock;
 use crate::boundary::identity::StoreIdentity;
 use crate::boundary::maybe::MaybeFuture;
 use crate::boundary::refresh::{FamilyStamp, MOST_LOGINS, NewFamily, RefreshTokenStore, Rotation, StoredFamily};
@@ -33,7 +34,8 @@ fn read_family(id: FamilyId, mut cells: Cells) -> Result<StoredFamily, Failure> 
 }
 
 impl PostgresStore {
-    async fn begin_family(&self, new: &NewFamily) -> Result<(), Failure> {
+    /// Answers which family ended for it, if its access tokens are in another store: here they are hidden.
+    async fn begin_family(&self, new: &NewFamily) -> Result<Option<FamilyId>, Failure> {
         let NewFamily { family, lineage, now, access_token, .. } = new;
         let (id, methods, lineage) = (family.id(), family.methods().to_string(), lineage.to_bytes());
         let begun = [
@@ -52,14 +54,14 @@ impl PostgresStore {
             BigInt(Some(floor(*now))),
             BigInt(Some(MOST_LOGINS as i64)),
         ];
-        match NewToken::unsaved(access_token.as_ref())? {
-            None => self.row(&self.statements().begin_family, &begun).await?,
-            Some(token) => {
-                let values = [&begun[..], &token.values(self.tokens_per_login())].concat();
-                self.row(&self.statements().begin_with_access_token, &values).await?
-            }
+        let Some(token) = NewToken::unsaved(access_token.as_ref())? else {
+            let gone = self.row(&self.statements().begin_family, &begun).await?.bytes_or_none()?;
+            let id = gone.map(|gone| <[u8; 16]>::try_from(gone).map_err(|_| Failure::Row("the id of a family")));
+            return Ok(id.transpose()?.map(FamilyId::from_bytes));
         };
-        Ok(())
+        let values = [&begun[..], &token.values(self.tokens_per_login())].concat();
+        self.row(&self.statements().begin_with_access_token, &values).await?;
+        Ok(None)
     }
 
     async fn find_family(&self, id: FamilyId) -> Result<Option<StoredFamily>, Failure> {
@@ -100,9 +102,8 @@ impl PostgresStore {
 #[async_trait]
 impl RefreshTokenStore for PostgresStore {
     async fn begin(&self, new: NewFamily) -> Result<Vec<FamilyId>, BackendError> {
-        self.begin_family(&new).await.map_err(Failure::into_backend)?;
-        // The access tokens of one that ended are hidden.
-        Ok(Vec::new())
+        let gone = self.begin_family(&new).await.map_err(Failure::into_backend)?;
+        Ok(gone.into_iter().collect())
     }
 
     fn find(&self, family: FamilyId) -> MaybeFuture<'_, Result<Option<StoredFamily>, BackendError>> {
@@ -119,7 +120,11 @@ impl RefreshTokenStore for PostgresStore {
 
     async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError> {
         let values = [Text(Some(subject)), Text(realm)];
-        self.count(&self.statements().end_families_of, &values).await.map_err(Failure::into_backend)
+        self.count_all(&self.statements().end_families_of, &values).await
+    }
+
+    fn follow_clock(&self, clock: &SharedClock) -> bool {
+        goes_by(clock)
     }
 
     fn identity(&self) -> Option<StoreIdentity> {

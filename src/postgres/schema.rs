@@ -16,9 +16,11 @@ pub(super) struct SchemaName(String);
 
 impl SchemaName {
     /// # Errors
-    /// Fails on a name that is empty, too long, or has a NUL.
+    /// Fails on a name that is empty or too long, or that the script cannot hold.
     pub(super) fn new(name: &str) -> Result<Self, PostgresError> {
-        let is_name = !name.is_empty() && name.len() <= LONGEST && !name.contains('\0');
+        // Two dollar signs would end a function, and a backslash a text under an old setting.
+        let is_plain = !["\0", "\\", "$$"].iter().any(|odd| name.contains(odd));
+        let is_name = is_plain && !name.is_empty() && name.len() <= LONGEST;
         if is_name { Ok(Self(name.to_owned())) } else { Err(PostgresError::NotAName(name.to_owned())) }
     }
 
@@ -55,7 +57,7 @@ mod tests {
         assert!(
             script.contains("nspname = 'a\"b''; {name}')") && script.contains("\"a\"\"b'; {name}\".refresh_families")
         );
-        for name in ["", "a\0b", &"x".repeat(64)] {
+        for name in ["", "a\0b", "a\\b", "a$$; DROP TABLE b; --", &"x".repeat(64)] {
             assert!(matches!(SchemaName::new(name), Err(PostgresError::NotAName(_))), "{name:?}");
         }
     }

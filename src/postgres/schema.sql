@@ -1,6 +1,10 @@
 -- One script is one transaction. Instants are whole milliseconds since 1970. Tokens, secrets and names of attempts are digests.
 -- No index holds a column that changes often, and pages have room, so that a new version of a row stays in its page.
 
+-- No other function, operator or table of the same name is taken for what is meant here.
+SET LOCAL search_path = pg_catalog, pg_temp;
+-- What waits for a lock on a table holds up all that come after it.
+SET LOCAL lock_timeout = '3s';
 -- Two that migrate at once do so one after the other.
 SELECT pg_advisory_xact_lock(5930117436204512279);
 
@@ -94,12 +98,12 @@ CREATE TABLE IF NOT EXISTS {schema}.attempt_records (
 
 -- The time by the server's clock, also after a lock was waited for.
 CREATE OR REPLACE FUNCTION {schema}.present_time() RETURNS bigint LANGUAGE sql VOLATILE AS $$
-    SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint
+    SELECT pg_catalog.floor(extract(epoch FROM pg_catalog.clock_timestamp()) * 1000::numeric)::bigint
 $$;
 
 -- When the statement began. It stays the same throughout, so that an index can be asked for what was before it.
 CREATE OR REPLACE FUNCTION {schema}.statement_time() RETURNS bigint LANGUAGE sql STABLE AS $$
-    SELECT floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint
+    SELECT pg_catalog.floor(extract(epoch FROM pg_catalog.statement_timestamp()) * 1000::numeric)::bigint
 $$;
 
 -- Keeps an access token, in the place of what its login may not have beside it. Nothing is kept for a family that has ended
@@ -107,7 +111,7 @@ $$;
 CREATE OR REPLACE FUNCTION {schema}.keep_access_token(
     of_login bytea, new_digest bytea, of_subject text, of_client text, of_realm text, new_scope text, new_audience text,
     new_issued bigint, new_expires bigint, was_authenticated_at bigint, new_methods text, new_claims text, per_login bigint
-) RETURNS boolean LANGUAGE plpgsql AS $$
+) RETURNS boolean LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s' AS $$
 BEGIN
     INSERT INTO {schema}.access_tokens
         (digest, login, subject, client, realm, scope, audience, issued, expires, authenticated_at, methods, claims)
@@ -124,13 +128,15 @@ END
 $$;
 
 -- Begins a family, in the place of one that is over, or else of the oldest, if its subject has as many at its client as it may.
+-- Answers which one ended.
 CREATE OR REPLACE FUNCTION {schema}.begin_family(
     new_id bytea, of_subject text, of_client text, of_realm text, new_scope text, new_audience text, new_grant_type text,
     new_methods text, was_authenticated_at bigint, new_credential_version text, new_expires bigint, new_lineage bytea,
     begins_at bigint, most bigint
-) RETURNS boolean LANGUAGE plpgsql SET lock_timeout = '5s' AS $$
+) RETURNS bytea LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s' AS $$
 DECLARE
     live bigint;
+    gone bytea;
 BEGIN
     -- Two that begin at once would each see one less. What follows sees all that was done before the lock was had.
     PERFORM pg_advisory_xact_lock(
@@ -141,21 +147,22 @@ BEGIN
         UPDATE {schema}.refresh_families SET ended = {schema}.present_time() WHERE ended IS NULL AND id = (
             SELECT id FROM {schema}.refresh_families
             WHERE subject = of_subject AND client = of_client AND realm IS NOT DISTINCT FROM of_realm AND ended IS NULL
-            ORDER BY expires > begins_at, begun LIMIT 1);
+            ORDER BY expires > begins_at, begun LIMIT 1)
+            RETURNING id INTO gone;
     END IF;
     INSERT INTO {schema}.refresh_families
         (id, subject, client, realm, scope, audience, grant_type, methods, authenticated_at, credential_version, expires,
          lineage)
     VALUES (new_id, of_subject, of_client, of_realm, new_scope, new_audience, new_grant_type, new_methods,
         was_authenticated_at, new_credential_version, new_expires, new_lineage);
-    RETURN true;
+    RETURN gone;
 END
 $$;
 
 -- Gives a family another lineage, or none, if it is still as it was seen, and answers whether it was. Until the end of the
 -- statement nobody else can change it.
 CREATE OR REPLACE FUNCTION {schema}.rotate_family(of_id bytea, seen bigint, new_lineage bytea) RETURNS boolean
-LANGUAGE plpgsql SET lock_timeout = '5s' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s' AS $$
 BEGIN
     IF new_lineage IS NULL THEN
         PERFORM FROM {schema}.refresh_families WHERE id = of_id AND stamp = seen AND ended IS NULL FOR SHARE;
@@ -170,7 +177,7 @@ $$;
 -- All changes, or none of them. That another was first is an answer and no error, which would fill the server's log.
 CREATE OR REPLACE FUNCTION {schema}.swap_attempt_records(
     keys bytea[], seen bytea[], stamps bytea[], records bytea[], forgotten bigint[]
-) RETURNS boolean LANGUAGE plpgsql SET lock_timeout = '5s' AS $$
+) RETURNS boolean LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s' AS $$
 DECLARE
     until bigint;
 BEGIN

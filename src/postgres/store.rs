@@ -12,10 +12,19 @@ use super::connection::{PostgresConnection, PostgresRow, PostgresValue};
 use super::failure::Failure;
 use super::statements::Statements;
 use crate::boundary::backend::BackendError;
+use crate::boundary::clock::{SharedClock, SystemClock};
 use crate::boundary::identity::StoreIdentity;
 
 /// How often a statement is tried again that another transaction was in the way of.
 const REPEATS: u32 = 3;
+
+/// The most rows that one statement changes.
+pub(super) const ROWS: u64 = 1_000;
+
+/// Whether a part goes by this clock: what is over is told by that of the database, which shows the time of day.
+pub(super) fn goes_by(clock: &SharedClock) -> bool {
+    clock.agrees_with(&SystemClock::new())
+}
 
 /// Refresh token families, opaque access tokens, one-time values and counted attempts in PostgreSQL. Cloning is cheap, and all
 /// clones are one store. See the [module](self::super) for what it promises.
@@ -25,6 +34,8 @@ pub struct PostgresStore(Arc<Inner>);
 pub(super) struct Inner {
     pub(super) connection: Box<dyn PostgresConnection>,
     pub(super) statements: Statements,
+    /// The name of the table of counted attempts.
+    pub(super) records_table: String,
     pub(super) deadline: Duration,
     /// The most access tokens of one login.
     pub(super) tokens_per_login: i64,
@@ -43,6 +54,10 @@ impl PostgresStore {
 
     pub(super) fn statements(&self) -> &Statements {
         &self.0.statements
+    }
+
+    pub(super) fn records_table(&self) -> &str {
+        &self.0.records_table
     }
 
     pub(super) fn tokens_per_login(&self) -> i64 {
@@ -87,6 +102,18 @@ impl PostgresStore {
     /// Whether a statement has changed a row, or found one.
     pub(super) async fn is_done(&self, text: &str, values: &[PostgresValue<'_>]) -> Result<bool, BackendError> {
         self.count(text, values).await.map(|rows| rows > 0).map_err(Failure::into_backend)
+    }
+
+    /// How many rows a statement has changed that takes a thousand at a time, once there are no more.
+    pub(super) async fn count_all(&self, text: &str, values: &[PostgresValue<'_>]) -> Result<u64, BackendError> {
+        let mut all = 0_u64;
+        loop {
+            let rows = self.count(text, values).await.map_err(Failure::into_backend)?;
+            all = all.saturating_add(rows);
+            if rows < ROWS {
+                return Ok(all);
+            }
+        }
     }
 
     /// How many rows a statement has changed, or found.

@@ -70,6 +70,23 @@ async fn a_limiter_over_postgres_keeps_the_contract_t2() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_others_put_into_the_path_of_names_is_not_called() {
+    let Some(server) = Postgres::start("postgres-path") else { return };
+    let others =
+        "CREATE FUNCTION public.concat_ws(text, text, text, text) RETURNS text LANGUAGE sql AS 'SELECT 1/0::text';
+        CREATE FUNCTION public.cardinality(bytea[]) RETURNS int LANGUAGE sql AS 'SELECT 1/0';
+        CREATE FUNCTION public.unnest(bytea[]) RETURNS SETOF bytea LANGUAGE sql AS 'SELECT NULL::bytea WHERE 1/0 = 1';
+        CREATE FUNCTION public.times(numeric, integer) RETURNS numeric LANGUAGE sql AS 'SELECT 1/0::numeric';
+        CREATE OPERATOR public.* (FUNCTION = public.times, LEFTARG = numeric, RIGHTARG = integer)";
+    connect(&server).await.batch_execute(&others.replace("1/0::text", "(1/0)::text")).await.unwrap();
+    contract::attempt_records(async || new_two(&server).await).await;
+    let [store, _] = new_two(&server).await;
+    assert_eq!(store.prune().await.unwrap(), 0);
+    contract::tokens_in_one_step(async || new_two(&server).await).await;
+    assert!(errors(&server).iter().all(|line| line.contains("refresh_families_pkey")), "{:#?}", errors(&server));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_connection_without_a_pool_does() {
     let Some(server) = Postgres::start("postgres-one") else { return };
     let make = async || {

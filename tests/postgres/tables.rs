@@ -72,12 +72,61 @@ async fn bad_options_are_errors_that_say_what_to_do() {
     let error = builder(&server, &name).access_tokens_per_login(0).open().await.unwrap_err();
     assert_eq!(error.to_string(), "a login needs at least one access token: give 1 or more");
     let error = builder(&server, "a\0b").open().await.unwrap_err();
-    assert_eq!(error.to_string(), "\"a\\0b\" is no name of a schema: give 1 to 63 bytes without a NUL");
+    assert_eq!(
+        error.to_string(),
+        "\"a\\0b\" is no name of a schema: give 1 to 63 bytes without a NUL, a backslash or two dollar signs"
+    );
     // A name is a name, whatever it looks like.
     let odd = "x\"; DROP SCHEMA public; --'";
     make_two(&server, odd).await;
     let count = "SELECT count(*) FROM pg_namespace WHERE nspname IN ('public', $1)";
     assert_eq!(connect(&server).await.query_one(count, &[&odd]).await.unwrap().get::<_, i64>(0), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_see_the_past_are_refused() {
+    let Some(server) = Postgres::start("postgres-isolation") else { return };
+    let name = new_name();
+    make_two(&server, &name).await;
+    let change = "ALTER ROLE postgres SET default_transaction_isolation = 'repeatable read'";
+    connect(&server).await.batch_execute(change).await.unwrap();
+    let error = builder(&server, &name).open().await.unwrap_err();
+    let told =
+        "transactions are \"repeatable read\": set `default_transaction_isolation` to `read committed` for the role";
+    assert_eq!(error.to_string(), told);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_over_is_pruned_in_steps_until_none_of_it_is_left() {
+    let Some(server) = Postgres::start("postgres-prune") else { return };
+    let (name, client) = (new_name(), connect(&server).await);
+    let [store, other] = make_two(&server, &name).await;
+    let fill = format!(
+        "INSERT INTO \"{name}\".attempt_records
+            SELECT int8send(n), '\\x01', decode(repeat('07', 85), 'hex'), CASE WHEN n % 4 = 0 THEN 9e15 ELSE n END
+            FROM generate_series(1, 60000) AS n;
+        INSERT INTO \"{name}\".spent_values SELECT int8send(n), n FROM generate_series(1, 2500) AS n;
+        INSERT INTO \"{name}\".refresh_families
+            (id, subject, client, scope, methods, authenticated_at, expires, lineage, ended)
+            SELECT decode(lpad(to_hex(n), 32, '0'), 'hex'), 'a', 'app', '', '', 0, 9e15, '\\x01', n
+            FROM generate_series(1, 300) AS n;
+        INSERT INTO \"{name}\".access_tokens
+            (digest, login, subject, client, scope, audience, issued, expires, methods, claims)
+            SELECT int8send(n), decode(lpad(to_hex(1 + n % 300), 32, '0'), 'hex'), 'a', 'app', '', '[]', 0, 9e15, '', '{{}}'
+            FROM generate_series(1, 3000) AS n"
+    );
+    client.batch_execute(&fill).await.unwrap();
+    // Two servers at once leave nothing out and count nothing twice.
+    let (one, two) = tokio::join!(store.prune(), other.prune());
+    assert_eq!(one.unwrap() + two.unwrap() + store.prune().await.unwrap(), 45_000 + 2_500 + 300 + 3_000);
+    let count = format!("SELECT count(*) FROM \"{name}\".attempt_records");
+    assert_eq!(client.query_one(&count, &[]).await.unwrap().get::<_, i64>(0), 15_000);
+    let plan = format!(
+        "EXPLAIN SELECT key FROM \"{name}\".attempt_records
+        WHERE ctid >= pg_catalog.format('(%s,0)', 512)::tid AND ctid < pg_catalog.format('(%s,0)', 1024)::tid"
+    );
+    let plan = client.query(&plan, &[]).await.unwrap();
+    assert!(plan[0].get::<_, &str>(0).starts_with("Tid Range Scan"), "{}", plan[0].get::<_, &str>(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
