@@ -13,8 +13,8 @@ use tower_password_grant::limiter::{
 use tower_password_grant::mount::TrustedProxies;
 use tower_password_grant::user::AccountKey;
 
-#[cfg(feature = "sqlite")]
 use crate::support::counts::full_or;
+#[cfg(feature = "sqlite")]
 use crate::support::folder;
 use crate::support::protection::{up_to, without_ceiling};
 use crate::support::server::{Connection, Server, raw_request};
