@@ -135,7 +135,7 @@ impl Sealer {
             key.cipher.decrypt_inout_detached(nonce, associated, value.into(), tag)
         })
         .ok()?;
-        Some(Unlocked::new(bytes, place))
+        Some(Unlocked { bytes, value: place })
     }
 }
 

@@ -57,7 +57,7 @@ fn turns(pair: &Pair) -> impl Iterator<Item = usize> {
     let count = pair.classes.len();
     (0..ENDPOINTS).flat_map(move |round| {
         (0..count).map(move |turn| {
-            let turn = if round / count % 2 == 0 { turn } else { count - 1 - turn };
+            let turn = if (round / count).is_multiple_of(2) { turn } else { count - 1 - turn };
             (turn + round) % count
         })
     })

@@ -21,15 +21,9 @@ pub(crate) enum SealedKind {
 
 /// What was sealed, opened in its place. It is overwritten when it is dropped.
 pub(crate) struct Unlocked {
-    bytes: Wiped<Vec<u8>>,
-    value: Range<usize>,
-}
-
-impl Unlocked {
-    /// The value lies there within the bytes.
-    pub(crate) const fn new(bytes: Wiped<Vec<u8>>, value: Range<usize>) -> Self {
-        Self { bytes, value }
-    }
+    pub(crate) bytes: Wiped<Vec<u8>>,
+    /// Where the value lies within them.
+    pub(crate) value: Range<usize>,
 }
 
 impl Deref for Unlocked {
