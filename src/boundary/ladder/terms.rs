@@ -100,7 +100,7 @@ impl Terms {
     /// What the plan of the client says of this user, whose credentials are right.
     #[inline]
     pub(super) fn admission(&self, subject: &Subject, rules: &GrantRules, now: SystemTime) -> Admission {
-        policy::admission((&self.client, self.grant_type), self.realm.as_deref(), subject.id(), rules, now)
+        policy::admission((&self.client, self.grant_type), self.realm.as_deref(), || subject.id(), rules, now)
     }
 
     /// The same of the user of a login that was left open. A login that goes on with a family is in: a refresh is, too.
@@ -109,7 +109,7 @@ impl Terms {
         if family.is_some() {
             return Admission::In;
         }
-        policy::admission((&self.client, self.grant_type), self.realm.as_deref(), subject, rules, now)
+        policy::admission((&self.client, self.grant_type), self.realm.as_deref(), || &**subject, rules, now)
     }
 
     /// What a look-up is asked about such a user.

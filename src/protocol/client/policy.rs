@@ -138,18 +138,19 @@ pub(crate) fn require_sunset(client: &Client, grant_type: GrantType, rules: &Gra
     if lacks_one { Err(not_permitted(client, grant_type, Reason::SunsetRequired)) } else { Ok(()) }
 }
 
-/// What the end of a client says of a user whose password is right.
+/// What the end of a client says of a user whose password is right. The subject is asked for only if there is an end: its text may
+/// have to be made first.
 #[inline]
-pub(crate) fn admission(
+pub(crate) fn admission<'a>(
     (client, grant_type): (&Client, GrantType),
     realm: Option<&str>,
-    subject: &str,
+    subject: impl FnOnce() -> &'a str,
     rules: &GrantRules,
     now: SystemTime,
 ) -> Admission {
     match client.sunset() {
         Some(sunset) if grant_type.begins_password_login() => {
-            let applicant = Applicant { client: client.id().as_str(), realm, subject };
+            let applicant = Applicant { client: client.id().as_str(), realm, subject: subject() };
             sunset.admission_of(applicant, &rules.ramp, now)
         }
         _ => Admission::In,
