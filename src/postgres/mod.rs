@@ -4,11 +4,11 @@
 //! [`PostgresStore`] is a [`RefreshTokenStore`](crate::store::RefreshTokenStore), an
 //! [`AccessTokenStore`](crate::store::AccessTokenStore), [`OneTimeValues`](crate::store::OneTimeValues) and
 //! [`AttemptRecords`](crate::limiter::AttemptRecords), over which a [`StoredLimiter`](crate::limiter::StoredLimiter) counts.
-//! Clients, users, authenticators and the ledger of usage need another store. It goes over the connections that the application has: [`PostgresConnection`] runs one statement, and [`PostgresClients`] is
-//! one over `tokio-postgres`, alone or from a pool. TLS, the pool and its bounds stay with the application.
+//! Clients, users, authenticators and the ledger of usage need another store. It goes over the connections that the application
+//! has: [`PostgresConnection`] runs one statement, and [`PostgresClients`] is one over `tokio-postgres`, alone or from a pool. TLS,
+//! the pool and its bounds stay with the application.
 //!
 //! ```no_run
-//! use std::sync::Arc;
 //! use tower_password_grant::limiter::{SharedKey, StoredLimiter};
 //! use tower_password_grant::postgres::{PostgresClients, PostgresStore};
 //!
@@ -28,7 +28,8 @@
 //! ```
 //!
 //! # One statement for each promise
-//! Each operation is one statement, right at READ COMMITTED, with names that include the schema and without any state of a
+//! Each operation is one statement, and one that ends or removes more than a thousand rows is some. All are right at READ
+//! COMMITTED, with names that include the schema and without any state of a
 //! session: so it works through a pooler in transaction mode. The adapter sends statements without a name for that reason. A
 //! login and its access token are one statement, and so are a refresh and its access token, if an
 //! [`OpaqueIssuer`](crate::OpaqueIssuer) over the same store issues. Several rows are locked in the order of their keys, or left

@@ -1,6 +1,6 @@
 //! One-time values.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 
@@ -9,13 +9,8 @@ use super::store::{PostgresStore, goes_by};
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::SharedClock;
 use crate::boundary::once::OneTimeValues;
-use crate::protocol::millis::floor;
+use crate::protocol::millis::ceil;
 use crate::protocol::secret::secrets::SecretDigest;
-
-/// The first millisecond that is not before `time`: it must not be forgotten sooner.
-fn ceil(time: SystemTime) -> i64 {
-    time.checked_add(Duration::from_nanos(999_999)).map_or(i64::MAX, floor)
-}
 
 #[async_trait]
 impl OneTimeValues for PostgresStore {

@@ -14,6 +14,12 @@ pub(crate) fn floor(time: SystemTime) -> i64 {
     }
 }
 
+/// The first millisecond that is not before `time`: for what must not be forgotten sooner.
+#[allow(dead_code, reason = "for rooms, which are features")]
+pub(crate) fn ceil(time: SystemTime) -> i64 {
+    time.checked_add(Duration::from_nanos(999_999)).map_or(i64::MAX, floor)
+}
+
 fn whole(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

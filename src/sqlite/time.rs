@@ -9,12 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::failure::Failure;
 use crate::boundary::clock::Clock;
 use crate::protocol::millis;
-pub(super) use crate::protocol::millis::floor;
-
-/// The first millisecond that is not before `time`.
-pub(super) fn ceil(time: SystemTime) -> i64 {
-    time.checked_add(Duration::from_nanos(999_999)).map_or(i64::MAX, floor)
-}
+pub(super) use crate::protocol::millis::{ceil, floor};
 
 /// The instant of what was written.
 pub(super) fn instant(millis: i64) -> Result<SystemTime, Failure> {
