@@ -43,14 +43,13 @@ pub(crate) struct Recipient<'a> {
 impl Recipient<'_> {
     /// Under which its messages are counted.
     pub(crate) fn name(&self) -> String {
-        name_of(self.channel, Some(self.contact))
+        name_of(self.channel, self.contact)
     }
 }
 
-/// Under which messages of a user are counted: an address has the same name in each enrolment, whatever its case. `None`: a device that
-/// is about to be enrolled, of which nothing else is known.
-pub(crate) fn name_of(channel: Channel, contact: Option<&str>) -> String {
-    format!("{}|{}", channel.as_str(), contact.unwrap_or_default().to_lowercase())
+/// Under which messages of a user are counted: an address has the same name in each enrolment, whatever its case.
+pub(crate) fn name_of(channel: Channel, contact: &str) -> String {
+    format!("{}|{}", channel.as_str(), contact.to_lowercase())
 }
 
 /// How long the login that needs it can be finished.

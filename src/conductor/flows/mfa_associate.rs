@@ -107,8 +107,8 @@ impl ManagementFlow {
     ) -> Result<Option<Charge<OfDelivery>>, TokenError> {
         let AuthenticatorKind::OutOfBand(channel) = new.wanted.kind() else { return Ok(None) };
         let FactorUser { realm, subject, .. } = manager.bearer.user();
-        // By where it goes, and not by the identifier, which is another one each time.
-        let name = name_of(channel, new.address());
+        // By where it goes: an address that is enrolled anew has another identifier, a device without one is another device.
+        let name = name_of(channel, new.contact());
         let guessed = Guessed::delivery(realm, subject, &name);
         self.budget.reserve(guessed, None, Some(&manager.client), &mut trail.caller).await.map(Some)
     }
@@ -178,14 +178,9 @@ impl ManagementFlow {
 impl New<'_> {
     /// Where a code goes. What has no address is reached by the identifier of its authenticator.
     fn contact(&self) -> &str {
-        self.address().unwrap_or(self.id.as_str())
-    }
-
-    /// What it is reached by, if the user has typed that.
-    fn address(&self) -> Option<&str> {
         match self.wanted {
-            Wanted::Contact(_, contact) => Some(contact),
-            Wanted::Otp | Wanted::Device(_) => None,
+            Wanted::Contact(_, contact) => contact,
+            Wanted::Otp | Wanted::Device(_) => self.id.as_str(),
         }
     }
 
