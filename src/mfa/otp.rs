@@ -27,14 +27,16 @@ const NO_CODE: u32 = 0;
 pub(super) fn matching_step(secret: &[u8], code: &str, now: SystemTime) -> Option<u64> {
     // Made once for both steps: it is a third of the work. Every length is one of a key.
     let keyed = Hmac::<Sha1>::new_from_slice(secret).ok()?;
-    let typed = number(code);
-    let compared = typed.unwrap_or(NO_CODE);
     let present = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()) / STEP;
-    // Both, whatever comes of the first: the time must not show which one it was. A code that both have spends the later one, or
-    // it would be good for the other, too.
-    let before = present.saturating_sub(1);
-    let fits = |keyed, step| bool::from(code_at(keyed, step).ct_eq(&compared)).then_some(step);
-    let found = [fits(keyed.clone(), before), fits(keyed, present)];
+    fitting_step(present, number(code), |step| code_at(keyed.clone(), step))
+}
+
+/// The step whose code was typed, of this one and the one before. Both codes are computed, whatever was typed and whichever fits: the
+/// time must not show which one it was. A code that both have spends the later one, or it would be good for the other, too.
+fn fitting_step(present: u64, typed: Option<u32>, mut code_of: impl FnMut(u64) -> u32) -> Option<u64> {
+    let compared = typed.unwrap_or(NO_CODE);
+    let mut fits = |step| bool::from(code_of(step).ct_eq(&compared)).then_some(step);
+    let found = [fits(present.saturating_sub(1)), fits(present)];
     found.into_iter().flatten().max().filter(|_| typed.is_some())
 }
 
@@ -183,6 +185,21 @@ mod tests {
         let step = 349_495;
         assert_eq!(matching_step(RFC_SECRET, "000000", at(step * 30)), Some(step));
         assert_eq!(matching_step(RFC_SECRET, "none", at(step * 30)), None);
+    }
+
+    #[test]
+    fn both_codes_are_computed_whatever_was_typed_and_whichever_fits() {
+        for (typed, fitting) in [(Some(8), Some(8)), (Some(9), Some(9)), (Some(5), None), (None, None), (Some(0), None)]
+        {
+            let mut computed = Vec::new();
+            let step = fitting_step(9, typed, |step| {
+                computed.push(step);
+                u32::try_from(step).unwrap()
+            });
+            assert_eq!((step, computed), (fitting, vec![8, 9]), "{typed:?}");
+        }
+        // In the first step of all the one before is the same.
+        assert_eq!(fitting_step(0, Some(0), |_| 0), Some(0));
     }
 
     #[test]

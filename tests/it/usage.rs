@@ -105,6 +105,21 @@ impl UsageStore for Counting {
 }
 
 #[tokio::test]
+async fn what_waits_is_written_before_the_last_users_are_named() {
+    let usage = UsageLedger::new(MemoryUsage::new());
+    let layer = support::builder(&Probe::default()).usage(usage.clone()).build().unwrap();
+    let stayers = async || {
+        let page = usage.stayers(&client("conf"), &Page::first(DAY)).await.unwrap();
+        page.stayers.iter().map(|user| user.subject.to_string()).collect::<Vec<_>>()
+    };
+    send(&layer, token_request(support::AUTH, PW)).await.assert_ok();
+    assert_eq!(stayers().await, ["user-alice"]);
+    // And a user who has moved since then is none of them any more.
+    usage.note(&client("conf"), "user-alice", None, SystemTime::now());
+    assert!(stayers().await.is_empty());
+}
+
+#[tokio::test]
 async fn a_login_stands_in_the_next_report_and_a_refusal_does_not() {
     let usage = UsageLedger::new(MemoryUsage::new());
     let layer = support::builder(&Probe::default()).usage(usage.clone()).build().unwrap();

@@ -1,6 +1,7 @@
 //! The promises of the ledger's rows in the SQLite file over several processes, against a recount of their audit trails: the counts
 //! of two processes add up, and `kill -9` at any step leaves a batch whole or undone. So no row is torn, no count is ever above the
-//! trail's, and after a process that ended cleanly they are equal.
+//! trail's, and after a process that ended cleanly they are equal. A process with the layer and its ledger that is killed has written
+//! the beginning of its trail.
 //!
 //! This program starts itself as a worker: it writes each login into its trail, as an audit sink would, and then records them in
 //! batches over the file. `CRASH_KILLS_AT_EACH_STEP` (default 5) is the number of kills at each step, `CRASH_KILLS` (default 40)
@@ -8,6 +9,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::arithmetic_side_effects, missing_docs, unreachable_pub)]
 
+mod ledger;
 #[allow(dead_code, reason = "other tests use the rest")]
 #[path = "../sqlite_crash/process.rs"]
 mod process;
@@ -23,10 +25,12 @@ use recount::{Batch, Recount, in_file, reported, trail};
 use worker::{FOR_EVER, STEPS, Step, Worker, work};
 
 fn main() {
-    process::run(work, || {
+    let run = |file| async move { if ledger::is_wanted() { ledger::serve(file).await } else { work(file).await } };
+    process::run(run, || {
         cleanly();
         at_each_step(kills("CRASH_KILLS_AT_EACH_STEP", 5));
         at_random_times(kills("CRASH_KILLS", 40));
+        ledger::is_killed(kills("CRASH_KILLS", 40));
     });
 }
 

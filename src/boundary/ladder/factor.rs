@@ -141,27 +141,31 @@ pub(crate) fn check_otp(
     tools: &dyn FactorTools,
     typed: &TypedOtp<'_>,
 ) -> (Result<Option<FittingOtp>, TokenError>, UsedCharge) {
-    let TypedOtp { all, open, code, now } = typed;
-    let (mut fitting, mut has_app) = (None, false);
-    for app in all.iter().filter(|one| one.kind == AuthenticatorKind::Otp) {
-        let secret = match open(app) {
-            Ok(secret) => secret,
-            Err(error) => return (Err(error), charge.used()),
-        };
-        let step = tools.matching_step(&secret, code, *now);
-        fitting = fitting.or(step.map(|step| (app, step)));
-        has_app = true;
-    }
-    if !has_app {
-        // A user without an app costs the check of a code, too. Only no secret is opened: what kinds there are is no secret, as the
-        // answer to the password names them to the same client.
-        let _ = tools.matching_step(&[0; 20], code, *now);
-    }
-    let fitting = fitting.map(|(app, step)| FittingOtp {
-        unspent: app.last_step.is_none_or(|last| last < step).then(|| (app.id.clone(), step)),
-        shown: Shown::by(opened, app, all),
+    let fitting = typed.fitting_app(tools).map(|fitting| {
+        fitting.map(|(app, step)| FittingOtp {
+            unspent: app.last_step.is_none_or(|last| last < step).then(|| (app.id.clone(), step)),
+            shown: Shown::by(opened, app, typed.all),
+        })
     });
-    (Ok(fitting), charge.used())
+    (fitting, charge.used())
+}
+
+impl<'a> TypedOtp<'a> {
+    /// The first app whose code was typed, and the time step of that code. Every app is asked, whichever fits.
+    fn fitting_app(&self, tools: &dyn FactorTools) -> Result<Option<(&'a Authenticator, u64)>, TokenError> {
+        let (mut fitting, mut has_app) = (None, false);
+        for app in self.all.iter().filter(|one| one.kind == AuthenticatorKind::Otp) {
+            let step = tools.matching_step(&(self.open)(app)?, self.code, self.now);
+            fitting = fitting.or(step.map(|step| (app, step)));
+            has_app = true;
+        }
+        if !has_app {
+            // A user without an app costs the check of a code, too. Only no secret is opened: what kinds there are is no secret, as
+            // the answer to the password names them to the same client.
+            let _ = tools.matching_step(&[0; 20], self.code, self.now);
+        }
+        Ok(fitting)
+    }
 }
 
 impl FittingOtp {
@@ -224,3 +228,7 @@ pub(crate) fn swap_recovery_code<'a>(
     });
     (swapping, charge.used())
 }
+
+#[cfg(test)]
+#[path = "factor_tests.rs"]
+mod tests;

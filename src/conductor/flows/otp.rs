@@ -41,7 +41,12 @@ impl ByOtp {
             Some(fitting) if fitting.is_spent() => Err(replayed()),
             Some(fitting) => match rungs.admit(terms, opened).await {
                 Ok(looked_up) => Self::spend(fitting, factors).await.map(|shown| Found { looked_up, ..shown.into() }),
-                Err(error) => Err(Failure::Out(error)),
+                // A login that was finished is over, whatever its client's plan says since then.
+                Err(error) => Err(match factors.is_spent(opened.challenge()).await {
+                    Ok(false) => Failure::Out(error),
+                    Ok(true) => Failure::Decided(Reason::MalformedMfaToken.into()),
+                    Err(error) => store_failed(error),
+                }),
             },
         };
         Ok(Checked { charge, ended })

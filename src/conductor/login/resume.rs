@@ -172,8 +172,8 @@ impl Rungs {
     }
 
     /// Settles the charge of what was shown by how the login ended. One that was finished gives back what its password was charged, and
-    /// so does one that the end of its client keeps out, or that nobody could say this of: all that was shown was right, and the login
-    /// can be shown no more.
+    /// so does one that the end of its client keeps out, or that nobody could say this of: all that was shown was right. Such a login
+    /// stays open until its challenge is over, for the end may be put off. What has gone back once does not go back again.
     pub(crate) async fn settle_resumed(
         &self,
         charge: UsedCharge,

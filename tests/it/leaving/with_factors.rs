@@ -177,6 +177,25 @@ async fn no_code_is_used_up_by_a_login_that_the_plan_refuses() {
 }
 
 #[tokio::test]
+async fn a_login_that_was_finished_is_over_whatever_the_plan_says_since_then() {
+    let (end, seconds) = (day(100), Duration::from_secs);
+    let (bed, _, ledger) = counted(plan());
+    let (secret, recovery_code) = with_recovery(&bed, "lee").await;
+    go_to(&bed, end - seconds(120));
+    let token = opened(&bed.login("lee", "").await);
+    bed.redeem_otp(&token, &bed.code(&secret)).await.assert_ok();
+    for at in [end - seconds(60), end] {
+        go_to(&bed, at);
+        for answer in
+            [bed.redeem_otp(&token, &bed.code(&secret)).await, bed.redeem_recovery(&token, &recovery_code).await]
+        {
+            answer.assert_error_about(400, "invalid_grant", "Malformed mfa_token");
+        }
+    }
+    assert_eq!(ledger.book().account.left, 0);
+}
+
+#[tokio::test]
 async fn a_wrong_code_says_nothing_of_the_plan_and_a_look_up_is_asked_once_for_each_login() {
     let (bed, _, table) = moving(looked_up());
     let (secret, recovery_code) = with_recovery(&bed, "kim").await;

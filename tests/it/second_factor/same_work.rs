@@ -34,7 +34,7 @@ async fn wrong_replayed_and_future_codes_ask_the_store_once_and_write_nothing() 
     let bed = &broken.bed;
     let secret = bed.enrolled("alice").await;
     let mut answers = Vec::new();
-    for name in ["wrong", "replayed", "future", "letters"] {
+    for name in ["wrong", "replayed", "future", "letters", "short", "long"] {
         later(&broken);
         let right = bed.code(&secret);
         let (answer, calls) = asked(&broken, bed.redeem_otp(&bed.left_open("alice").await, &right)).await;
@@ -45,6 +45,8 @@ async fn wrong_replayed_and_future_codes_ask_the_store_once_and_write_nothing() 
         let code = match name {
             "replayed" => right,
             "letters" => "abcdef".to_owned(),
+            "short" => right[1..].to_owned(),
+            "long" => format!("0{right}"),
             _ => bed.code_ahead(&secret, if name == "future" { STEP } else { 40 * STEP }),
         };
         let (answer, calls) = asked(&broken, bed.redeem_otp(&token, &code)).await;
@@ -77,6 +79,31 @@ async fn under_a_lock_nothing_is_asked_for_a_right_code_or_a_wrong_one() {
         answer.assert_error(429, "too_many_attempts");
         assert_eq!(calls, []);
     }
+}
+
+#[tokio::test]
+async fn a_code_that_was_sent_is_looked_up_alike_whatever_is_wrong_about_what_is_typed() {
+    let broken = Broken::waiting(0);
+    let bed = &broken.bed;
+    bed.reached_by("alice", Channel::Sms).await;
+    later(&broken);
+    let token = bed.left_open("alice").await;
+    let oob_code = bed.sent(&token).await;
+    let right = bed.typed();
+    let other = |place: usize| {
+        let mut code = right.clone().into_bytes();
+        code[place] = if code[place] == b'0' { b'1' } else { b'0' };
+        String::from_utf8(code).unwrap()
+    };
+    let mut answers = Vec::new();
+    for typed in [&other(0), &other(5), &right[1..], "1234567"] {
+        let (answer, calls) = asked(&broken, bed.redeem_oob(&token, &oob_code, Some(typed))).await;
+        assert_eq!(calls, [Call::List], "{typed}");
+        answers.push((answer.status, answer.body));
+    }
+    answers.dedup();
+    assert_eq!(answers.len(), 1, "{answers:?}");
+    bed.redeem_oob(&token, &oob_code, Some(&right)).await.assert_ok();
 }
 
 #[tokio::test]
