@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::iter::successors;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::protocol::explained::explained;
@@ -145,6 +146,33 @@ impl BackendError {
     #[must_use]
     pub fn kind(&self) -> BackendErrorKind {
         self.kind
+    }
+
+    /// The same failure once more, for each of those that one call has failed.
+    pub(crate) fn shared(failed: &Arc<OperationError>) -> Self {
+        let Self { kind, retry_after, .. } = failed.0;
+        Self { kind, retry_after, source: Some(Box::new(Shared(Arc::clone(failed)))) }
+    }
+}
+
+/// A failure of several.
+struct Shared(Arc<OperationError>);
+
+impl fmt::Display for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl Error for Shared {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
     }
 }
 

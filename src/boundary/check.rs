@@ -44,6 +44,20 @@ impl<'a> SecretCheck<'a> {
         })
     }
 
+    /// The same check for two limiters, of which the second is asked if the first is away.
+    pub(crate) fn twice(self) -> [SecretCheck<'static>; 2] {
+        match self.into_owned().0 {
+            Work::Secret(comparison) => {
+                let (first, second) = comparison.twice();
+                [first, second].map(SecretCheck::of)
+            }
+            Work::Known(is_right, count) => {
+                let second = SecretCheck(Work::Known(is_right, count.clone()));
+                [SecretCheck(Work::Known(is_right, count)), second]
+            }
+        }
+    }
+
     /// Compares. Only for limiters, and only after every budget was seen to have room: the outcome goes nowhere before the
     /// charge of a wrong one is kept.
     pub fn decide(self) -> CheckOutcome {

@@ -57,7 +57,7 @@ use super::clock::SharedClock;
 /// - The time is that of one wall clock for all processes, such as the database's own. From one `load` to the next it goes back
 ///   by one second at most. Where it went back, locks last longer by that; where it jumps ahead, they end sooner.
 /// - In one call all keys are different and in rising order, so that a store which locks one record after the other never waits
-///   in a circle. There are 16 at most.
+///   in a circle. There are [as many as the store says](Self::most_records) at most.
 ///
 /// # Security
 /// A swap that was answered and is lost is a guess for free: it is as durable as the answer of the guess must be. Half a swap,
@@ -79,6 +79,12 @@ pub trait AttemptRecords: Send + Sync + 'static {
     /// Keeps all changes if each record still has the stamp that was seen, and answers whether it did.
     async fn swap(&self, changes: &[RecordChange]) -> Result<bool, BackendError>;
 
+    /// How many records one call may be about: what waits in a process goes into one load and one swap, up to so many. Default: 512. A
+    /// store whose transactions hold less says so. One attempt has 16 at most, which are in one call whatever is said here.
+    fn most_records(&self) -> usize {
+        512
+    }
+
     /// Takes the clock of the endpoint or guard that the part is given to, and answers whether the part goes by it from now on.
     /// Default: yes, for a store whose own clock shows the time of day. One that needs the time from outside answers whether it takes it.
     fn follow_clock(&self, clock: &SharedClock) -> bool {
@@ -95,6 +101,10 @@ impl<S: AttemptRecords + ?Sized> AttemptRecords for Arc<S> {
 
     async fn swap(&self, changes: &[RecordChange]) -> Result<bool, BackendError> {
         (**self).swap(changes).await
+    }
+
+    fn most_records(&self) -> usize {
+        (**self).most_records()
     }
 
     fn follow_clock(&self, clock: &SharedClock) -> bool {

@@ -116,12 +116,6 @@ impl Refusal {
         self
     }
 
-    /// The same for another attempt: the owner has one notice of a lock.
-    pub(crate) const fn without_new_lock(mut self) -> Self {
-        self.new_lock = None;
-        self
-    }
-
     /// The limit whose budget is spent.
     #[must_use]
     pub const fn limit(&self) -> Limit {

@@ -2,6 +2,8 @@
 
 mod costs;
 mod crowds;
+mod fallback;
+mod leaders;
 mod unreliable;
 mod world;
 

@@ -46,6 +46,11 @@ impl Lockout {
         Self { attempts: self.attempts.saturating_mul(factor), ..self }
     }
 
+    /// The same with a tenth of the attempts, and one at least. What cannot be stays so.
+    pub(super) fn tenth(self) -> Self {
+        Self { attempts: tenth(self.attempts), ..self }
+    }
+
     /// Whether it can be.
     pub(crate) fn check(&self) -> Result<(), SettingError> {
         if self.attempts == 0 {
@@ -72,6 +77,10 @@ impl Lockout {
     }
 }
 
+fn tenth(attempts: u32) -> u32 {
+    attempts.div_ceil(10)
+}
+
 /// A bucket of attempts that fills again, one by one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenBucket {
@@ -89,6 +98,11 @@ impl TokenBucket {
     #[must_use]
     pub fn new(burst: u32, refill_every: Duration) -> Self {
         Self { burst, interval: countable(burst, refill_every), refill_every }
+    }
+
+    /// The same with a tenth of the burst, and one at least, which fills again at a tenth of the rate.
+    pub(super) fn tenth(self) -> Self {
+        Self::new(tenth(self.burst), self.refill_every.saturating_mul(10))
     }
 
     /// Whether it can be.

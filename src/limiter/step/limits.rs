@@ -52,6 +52,12 @@ impl Limits {
         Self::default()
     }
 
+    /// A tenth of each budget, and one attempt at least.
+    pub(crate) fn tenth(mut self) -> Self {
+        self.policy = self.policy.tenth();
+        self
+    }
+
     /// Whether every setting can be.
     pub(crate) fn check(&self) -> Result<(), SettingError> {
         if let Some((setting, limit)) = self.foreign {

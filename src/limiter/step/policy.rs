@@ -97,6 +97,26 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// A tenth of each budget, and one attempt at least.
+    pub(super) fn tenth(self) -> Self {
+        let FactorBudgets { challenge, recent, in_a_row, recovery_code, authenticator, delivery } = self.second;
+        Self {
+            pair: self.pair.tenth(),
+            account: self.account.tenth(),
+            client: self.client.tenth(),
+            address: self.address.tenth(),
+            second: FactorBudgets {
+                challenge: challenge.tenth(),
+                recent: recent.tenth(),
+                in_a_row: in_a_row.tenth(),
+                recovery_code: recovery_code.tenth(),
+                authenticator: authenticator.tenth(),
+                delivery: delivery.tenth(),
+            },
+            ..self
+        }
+    }
+
     /// Whether every budget can be.
     pub(crate) fn check(&self) -> Result<(), SettingError> {
         let FactorBudgets { in_a_row, delivery, .. } = &self.second;

@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::sync::LazyLock;
+use std::time::Duration;
 
-use super::joint::JointRefusals;
-use super::swapping::{Again, Failed, Swapped, Swapping};
+use super::queue::{Again, Failed, Lane};
+use super::swapping::{Swapped, Swapping};
 use super::touched::{Touched, TouchedKeys, Tried};
-use super::turns::{Queue, Turns};
+use super::under_way::Networks;
 use crate::boundary::backend::BackendError;
 use crate::boundary::check::SecretCheck;
 use crate::boundary::clock::SharedClock;
@@ -25,6 +26,10 @@ use crate::limiter::step::transition::{Attempted, Compared};
 use crate::protocol::secret::keyed::Keyed;
 use crate::protocol::secret::shared_key::{KeyUse, SharedKey};
 
+/// How many attempts of one network may be under way. Any more are 503 before anything is compared, so that the answer says nothing of
+/// a secret.
+const MOST_OF_A_NETWORK: usize = 512;
+
 /// Counts attempts in a store of your own, [`AttemptRecords`], by the limits of [`MemoryLimiter`](crate::limiter::MemoryLimiter): all
 /// processes that share the store count together, and a restart takes back nothing that the store keeps.
 ///
@@ -36,13 +41,19 @@ use crate::protocol::secret::shared_key::{KeyUse, SharedKey};
 /// An attempt takes a load and a swap to reserve it, and a load and a swap to settle it. A [`check`](AttemptLimiter::check)
 /// takes a load and a swap, also if it was right and changes no count: a right secret is told no sooner than the charge of a wrong
 /// one would be kept, so nobody who hangs up in between, and nobody while the store keeps nothing, has a guess for nothing. A
-/// refused attempt takes a load, which those share that wait behind it with the same account and address. If another process was first, load and swap are repeated, 64 times at most; then the answer is 503
-/// (`limiter_failed`, with the cause `another was first 64 times`) and nothing was charged. The same comes at every attempt from a
-/// store whose `swap` answers `false` where it must not.
+/// refused attempt takes a load.
 ///
-/// Within a process the attempts on one account come one after the other, and so do those from one address (of IPv6, from one
-/// /48). At most 512 from one address are under way at a time; any more are answered 503 at once. So a crowd from one address
-/// takes time from attempts from there, and from no others.
+/// Within a process one call of the store is under way at a time. What waits meanwhile goes into the next load and the next swap
+/// together, 1,024 attempts and [as many records as the store takes](AttemptRecords::most_records) at most: so a login costs a busy store
+/// a small part of a call, and of a commit. If another process was first, load and swap are repeated, 64 times at most, after a random
+/// time; then the answer is 503
+/// (`limiter_failed`, with the cause `another was first 64 times`) and nothing was charged. The same comes at every attempt from a
+/// store whose `swap` answers `false` where it must not. A record that cannot be read fails the attempts that touch it, and no others.
+///
+/// The attempts on one account from one address come one after the other. If more waits than one call takes, each network (of IPv6, each
+/// /48) has its first attempt before any has a second, and each account likewise: so a crowd from one address, or on one account, takes
+/// time from attempts that share its address or its account, and from others no more than a call. At most 512 from one address are under
+/// way at a time, and 8,192 attempts wait; any more are answered 503 at once.
 ///
 /// Time is that of the store. What a process does not know about a swap of its own, because the answer was lost, it finds out
 /// from the record; where that does not tell, a reservation is answered 503 and may have charged, and what was to be taken back
@@ -77,8 +88,7 @@ pub struct StoredLimiter<S> {
     pub(super) digests: Digests,
     /// Whose locks they are that began in this process.
     pub(super) locks: Locks,
-    turns: Turns,
-    joint: JointRefusals,
+    networks: Networks,
     first_tries: FirstTries<Option<Tried>>,
 }
 
@@ -87,11 +97,10 @@ impl<S> StoredLimiter<S> {
     #[must_use]
     pub fn new(records: S, key: &SharedKey) -> Self {
         Self {
-            swapping: Swapping { records, limits: Limits::new() },
+            swapping: Swapping::new(records),
             digests: Digests::new(Keyed::new(Some(key), KeyUse::Attempts)),
             locks: Locks::default(),
-            turns: Turns::default(),
-            joint: JointRefusals::default(),
+            networks: Networks::default(),
             first_tries: FirstTries::default(),
         }
     }
@@ -102,34 +111,26 @@ impl<S> StoredLimiter<S> {
         self.swapping.limits = limits;
         self
     }
-
-    /// An attempt in the lines of those on the same records. Only what may be charged to an address waits for it: behind one on the allow-list
-    /// there may be many.
-    fn queue(&self, facts: &Facts) -> Result<Queue<'_>, BackendError> {
-        self.turns.queue(facts.guess, (facts.has_address && !facts.is_exempt).then_some(facts.network))
-    }
 }
 
 impl<S: AttemptRecords> StoredLimiter<S> {
     /// Runs an attempt on these records, and keeps whose locks began by it and whose bucket it emptied.
-    async fn attempt<R, W>(
+    async fn attempt<R: Send + 'static, W: Send + 'static>(
         &self,
         key: &AttemptKey<'_>,
-        compare: impl Fn() -> Compared<R, W>,
+        compare: impl Fn() -> Compared<R, W> + Send + 'static,
     ) -> Result<Attempted<R, W>, BackendError> {
         let facts = Facts::new(key, &self.digests);
-        let (queue, waiting) = (self.queue(&facts)?, self.joint.join(&facts));
-        let _turn = match waiting.turn(queue.turn()).await {
-            Ok(turn) => turn,
-            Err(refusal) => return Ok(Attempted::Refused(refusal)),
-        };
-        let loading = waiting.loading();
-        let step = |touched: &mut Touched<'_>| touched.attempt(&facts, &compare);
-        let (attempted, begun) = self.swapping.run_new(&TouchedKeys::of(&facts), step).await?;
-        self.locks.describe_all(key, &begun);
-        if let Attempted::Refused(refusal) = &attempted {
-            waiting.is_refused(loading, *refusal);
+        // Behind an address on the allow-list there may be many.
+        let network = (facts.has_address && !facts.is_exempt).then_some(facts.network);
+        let under_way = network.map(|network| self.networks.come(network));
+        if under_way.as_ref().is_some_and(|under_way| under_way.others >= MOST_OF_A_NETWORK) {
+            return Err(BackendError::overloaded(Duration::from_secs(1)));
         }
+        let lane = Lane { guess: facts.guess, network: under_way.as_ref().map(|under_way| under_way.network) };
+        let step = move |touched: &mut Touched<'_>| touched.attempt(&facts, &compare);
+        let (attempted, begun) = self.swapping.run(lane, TouchedKeys::of(&facts), step).await?;
+        self.locks.describe_all(key, &begun);
         Ok(attempted)
     }
 
@@ -139,8 +140,9 @@ impl<S: AttemptRecords> StoredLimiter<S> {
 
     async fn check(&self, key: &AttemptKey<'_>, check: SecretCheck<'_>) -> Result<Checked, BackendError> {
         // Once, however often the records are looked at.
-        let outcome = LazyLock::new(|| check.decide());
-        Ok(self.attempt(key, || Compared::of(*outcome)).await?.into_checked())
+        let check = check.into_owned();
+        let outcome = LazyLock::new(move || check.decide());
+        Ok(self.attempt(key, move || Compared::of(*outcome)).await?.into_checked())
     }
 
     async fn settle(
@@ -155,19 +157,20 @@ impl<S: AttemptRecords> StoredLimiter<S> {
         let Ok(earlier) = self.first_tries.first_of(&reservation).map(Option::flatten) else { return Ok(None) };
         let mut ticket = Ticket::from_bytes(reservation.key());
         let network = ticket.charged.has(Slot::Address).then_some(ticket.network);
-        let queue = self.turns.queue_again(ticket.guess, network);
-        let _turn = queue.turn().await;
-        let step = |touched: &mut Touched<'_>| {
-            let news = if is_resumed { touched.resume(&ticket) } else { touched.settle(&ticket, settlement) };
+        let under_way = network.map(|network| self.networks.come(network));
+        let lane = Lane { guess: ticket.guess, network: under_way.as_ref().map(|under_way| under_way.network) };
+        let of = ticket;
+        let step = move |touched: &mut Touched<'_>| {
+            let news = if is_resumed { touched.resume(&of) } else { touched.settle(&of, settlement) };
             // A lock that began later under the same key holds on.
-            let none = ticket.locks.iter().filter(|slot| touched.lock(ticket.key(*slot)).is_none());
+            let none = of.locks.iter().filter(|slot| touched.lock(of.key(*slot)).is_none());
             (news, none.fold(Slots::NONE, Slots::with))
         };
         let keys = match is_resumed {
             true => TouchedKeys::of_resumed(&ticket),
             false => TouchedKeys::of_ticket(&ticket, settlement),
         };
-        let settled = self.swapping.run(&keys, earlier, step).await;
+        let settled = self.swapping.go_on(lane, keys, earlier, step).await;
         let (news, none) = match settled {
             Ok(Swapped::Now(settled)) => settled,
             Ok(Swapped::Earlier) => (None, ticket.locks),

@@ -1,14 +1,14 @@
 //! The limiter over a store of two operations: load the records of an attempt, run the [step](super::step::transition), swap what changed.
 //!
-//! [`record`] is what is kept, [`touched`] the records of one attempt and what a step makes of them, [`swapping`] the way there
-//! and back, [`turns`] which attempt waits for which in this process, [`joint`] which are refused together, [`limiter`] all of it;
-//! [`operator`] looks in from outside.
+//! [`record`] is what is kept, [`touched`] the records of one attempt and what a step makes of them. [`queue`] is what waits in this
+//! process, [`sheet`] the records of all that have their turn at once, [`swapping`] the way there and back, [`under_way`] how many
+//! come from one network, [`limiter`] all of it; [`operator`] looks in from outside.
 
-mod joint;
 pub(crate) mod limiter;
-mod lines;
 mod operator;
+mod queue;
 mod record;
+mod sheet;
 mod swapping;
 mod touched;
-mod turns;
+mod under_way;

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use async_trait::async_trait;
 
 use super::limiter::StoredLimiter;
+use super::queue::Lane;
 use super::touched::{EVERYTHING, Touched, TouchedKeys};
 use crate::boundary::account::AccountKey;
 use crate::boundary::backend::{BackendError, OperationError};
@@ -74,7 +75,7 @@ impl<S: AttemptRecords> LimiterOperator for StoredLimiter<S> {
     }
 
     async fn forget_everything(&self) -> Result<(), OperationError> {
-        self.swapping.run_new(&TouchedKeys::new([]), |touched| touched.clear(EVERYTHING)).await?;
+        self.operate(TouchedKeys::new([]), |touched| touched.clear(EVERYTHING)).await?;
         self.locks.clear();
         Ok(())
     }
@@ -115,11 +116,12 @@ impl<S: AttemptRecords> StoredLimiter<S> {
             locks = locks.saturating_add(self.active(keys).await?.len());
         }
         let keys = TouchedKeys::new(unblock.forgotten.iter().map(|forgotten| record_of(forgotten.which)));
-        let forget = |touched: &mut Touched<'_>| {
-            if let Some(guess) = unblock.untold {
+        let (untold, all) = (unblock.untold, unblock.forgotten.clone());
+        let forget = move |touched: &mut Touched<'_>| {
+            if let Some(guess) = untold {
                 touched.untell((guess, 0));
             }
-            let counted = unblock.forgotten.iter().map(|forgotten| {
+            let counted = all.iter().map(|forgotten| {
                 let key = record_of(forgotten.which);
                 let is_held = match forgotten.which {
                     Which::One(_) => touched.forget(key),
@@ -129,8 +131,17 @@ impl<S: AttemptRecords> StoredLimiter<S> {
             });
             counted.fold(0, usize::saturating_add)
         };
-        let own = self.swapping.run_new(&keys, forget).await?;
+        let own = self.operate(keys, forget).await?;
         Ok(own.saturating_add(locks))
+    }
+
+    /// Runs a step that is of no attempt.
+    async fn operate<T: Send + 'static>(
+        &self,
+        keys: TouchedKeys,
+        step: impl FnMut(&mut Touched<'_>) -> T + Send + 'static,
+    ) -> Result<T, BackendError> {
+        self.swapping.run(Lane { guess: 0, network: None }, keys, step).await
     }
 }
 

@@ -71,7 +71,7 @@ impl LockedNetworks {
 }
 
 /// Why a record cannot be read. It is never overwritten.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Copy, Debug, thiserror::Error)]
 pub(super) enum RecordError {
     #[error("a record of attempts is of version {0}, which this version of the program does not know")]
     Later(u8),

@@ -1,20 +1,27 @@
-//! The way there and back: load, step, swap, again if another was first.
+//! The way there and back: load, step, swap, again if another process was first.
 
+use std::mem;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::queue::{Again, Comes, Ended, Failed, Lane, Operation, Queue, Step, Taken, Waiting};
+use super::sheet::{Sheet, record_keys};
 use super::touched::{Touched, TouchedKeys, Trace, Tried};
 use crate::boundary::backend::BackendError;
 use crate::boundary::records::{AttemptRecords, RecordStamp};
+use crate::boundary::sync::{Mutex, held, pause};
+use crate::limiter::step::key::Key;
 use crate::limiter::step::limits::Limits;
-use crate::protocol::secret::secrets::random_bytes;
+use crate::protocol::secret::secrets::{fill_random, random_bytes};
 
-/// How often another may be first. The attempts of one process wait for each other, so it takes that many processes.
-const MOST_TURNS: usize = 64;
+/// How often another may be first. The attempts of one process have their turns together, so it takes that many processes.
+const MOST_RUNS: usize = 64;
 
 /// The records of a limiter, and the limits by which they count.
 pub(super) struct Swapping<S> {
     pub(super) records: S,
     pub(super) limits: Limits,
+    queue: Queue,
 }
 
 /// How a step ended that was swapped.
@@ -24,87 +31,213 @@ pub(super) enum Swapped<T> {
     Earlier,
 }
 
-/// A step that was not swapped, as far as is known.
-pub(super) struct Failed {
-    pub(super) error: BackendError,
-    pub(super) again: Again,
-}
-
-/// Whether a step may be tried once more.
-pub(super) enum Again {
-    /// Nothing was swapped; or this was tried, and can be found out.
-    Perhaps(Option<Tried>),
-    /// It may have been swapped, and no record shows it any more.
-    Never,
-}
-
 impl From<Failed> for BackendError {
     fn from(failed: Failed) -> Self {
         failed.error
     }
 }
 
-impl<S: AttemptRecords> Swapping<S> {
-    pub(super) async fn load(&self, keys: &TouchedKeys) -> Result<Touched<'_>, BackendError> {
-        let loaded = self.records.load(&keys.record_keys()).await?;
-        Touched::read(&self.limits, keys, &loaded)
+/// Where a step leaves what it came to.
+struct Outcome<T>(Arc<Mutex<Option<T>>>);
+
+impl<T: Send + 'static> Outcome<T> {
+    /// The step that leaves it.
+    fn of(mut step: impl FnMut(&mut Touched<'_>) -> T + Send + 'static) -> (Self, Step) {
+        let kept = Arc::new(Mutex::new(None));
+        let outcome = Self(Arc::clone(&kept));
+        let step = move |touched: &mut Touched<'_>| {
+            let came_to = step(touched);
+            *held(kept.lock()) = Some(came_to);
+        };
+        (outcome, Box::new(step))
     }
 
-    /// Runs a step over these records until what it changes is swapped. What was tried `earlier` is not done twice.
-    pub(super) async fn run<T>(
-        &self,
-        keys: &TouchedKeys,
-        earlier: Option<Tried>,
-        mut step: impl FnMut(&mut Touched<'_>) -> T,
-    ) -> Result<Swapped<T>, Failed> {
-        for _ in 0..MOST_TURNS {
-            let mut touched = match self.load(keys).await {
-                Ok(touched) => touched,
-                Err(error) => return Err(Failed { error, again: Again::Perhaps(earlier) }),
-            };
-            match earlier.as_ref().map(|tried| touched.trace(tried)) {
-                Some(Trace::Done) => return Ok(Swapped::Earlier),
-                Some(Trace::Lost) => return Err(lost()),
-                Some(Trace::Undone) | None => {}
-            }
-            let outcome = step(&mut touched);
-            if !touched.is_changed() {
-                return Ok(Swapped::Now(outcome));
-            }
-            let (changes, tried) = match new_stamp() {
-                Ok(stamp) => touched.changes(stamp),
-                Err(error) => return Err(Failed { error, again: Again::Perhaps(earlier) }),
-            };
-            match self.records.swap(&changes).await {
-                Ok(true) => return Ok(Swapped::Now(outcome)),
-                Ok(false) => {}
-                Err(error) => return self.find_out(keys, tried, error).await.map(|()| Swapped::Now(outcome)),
-            }
+    fn swapped(self, ended: Ended) -> Result<Swapped<T>, Failed> {
+        match (ended, held(self.0.lock()).take()) {
+            (Ended::Earlier, _) => Ok(Swapped::Earlier),
+            (Ended::Now, Some(outcome)) => Ok(Swapped::Now(outcome)),
+            (Ended::Now, None) => Err(lost()),
         }
-        Err(Failed { error: never_first(), again: Again::Perhaps(earlier) })
+    }
+}
+
+impl<S> Swapping<S> {
+    pub(super) fn new(records: S) -> Self {
+        Self { records, limits: Limits::new(), queue: Queue::default() }
+    }
+}
+
+impl<S: AttemptRecords> Swapping<S> {
+    /// These records as they are.
+    pub(super) async fn load(&self, keys: &TouchedKeys) -> Result<Touched<'_>, BackendError> {
+        let all: Vec<Key> = keys.iter().collect();
+        self.sheet(&all).await?.touched(keys)
     }
 
-    /// Runs a step that was not tried before.
-    pub(super) async fn run_new<T>(
+    async fn sheet(&self, keys: &[Key]) -> Result<Sheet<'_>, BackendError> {
+        let loaded = self.records.load(&record_keys(keys.iter().copied())).await?;
+        Sheet::read(&self.limits, keys, &loaded)
+    }
+
+    /// Runs a step over these records until what it changes is swapped.
+    pub(super) async fn run<T: Send + 'static>(
         &self,
-        keys: &TouchedKeys,
-        step: impl FnMut(&mut Touched<'_>) -> T,
+        lane: Lane,
+        keys: TouchedKeys,
+        step: impl FnMut(&mut Touched<'_>) -> T + Send + 'static,
     ) -> Result<T, BackendError> {
-        match self.run(keys, None, step).await? {
-            Swapped::Now(done) => Ok(done),
+        let (outcome, step) = Outcome::of(step);
+        let waiting = self.queue.add(lane, keys, step)?;
+        match outcome.swapped(self.ended(waiting).await?)? {
+            Swapped::Now(outcome) => Ok(outcome),
             Swapped::Earlier => Err(BackendError::fault("nothing was tried before")),
         }
     }
 
-    /// Whether a swap happened whose answer is this error.
-    async fn find_out(&self, keys: &TouchedKeys, tried: Tried, error: BackendError) -> Result<(), Failed> {
-        let trace = self.load(keys).await.map(|touched| touched.trace(&tried));
-        match trace {
-            Ok(Trace::Done) => Ok(()),
-            Ok(Trace::Lost) => Err(Failed { error, again: Again::Never }),
-            Ok(Trace::Undone) | Err(_) => Err(Failed { error, again: Again::Perhaps(Some(tried)) }),
+    /// The same of what goes on with an attempt that was let in. What was tried `earlier` is not done twice.
+    pub(super) async fn go_on<T: Send + 'static>(
+        &self,
+        lane: Lane,
+        keys: TouchedKeys,
+        earlier: Option<Tried>,
+        step: impl FnMut(&mut Touched<'_>) -> T + Send + 'static,
+    ) -> Result<Swapped<T>, Failed> {
+        let (outcome, step) = Outcome::of(step);
+        let waiting = self.queue.go_on(lane, keys, step, earlier);
+        outcome.swapped(self.ended(waiting).await?)
+    }
+
+    /// Waits until an operation has ended, and leads if it comes to that.
+    async fn ended(&self, mut waiting: Waiting) -> Result<Ended, Failed> {
+        let _turn = match self.queue.first(&mut waiting).await {
+            Comes::Answer(answer) => return answer,
+            Comes::Turn(turn) => turn,
+        };
+        loop {
+            if let Some(answer) = waiting.answer() {
+                return answer;
+            }
+            self.lead().await;
         }
     }
+
+    /// One load and one swap for those that have their turn.
+    async fn lead(&self) {
+        let mut taken = self.queue.take(self.records.most_records());
+        let runs = taken.operations.iter().map(|operation| operation.runs).max().unwrap_or_default();
+        if let Some(wait) = between(runs) {
+            pause(wait).await;
+        }
+        let mut keys: Vec<Key> = taken.operations.iter().flat_map(|operation| operation.keys.iter()).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let (mut sheet, stamp) = match (self.sheet(&keys).await, new_stamp()) {
+            (Ok(sheet), Ok(stamp)) => (sheet, stamp),
+            (Err(error), _) | (_, Err(error)) => {
+                return fail(taken, error, |operation| match operation.unanswered.is_empty() {
+                    true => Again::Perhaps(operation.earlier.take()),
+                    false => Again::Never,
+                });
+            }
+        };
+        play(&mut taken, &mut sheet, stamp);
+        let changes = sheet.changes(stamp);
+        if changes.is_empty() {
+            return done(taken);
+        }
+        match self.records.swap(&changes).await {
+            Ok(true) => done(taken),
+            Ok(false) => {
+                taken.operations.iter_mut().for_each(|operation| operation.trying = None);
+                taken.put_back();
+            }
+            Err(error) => self.find_out(taken, &keys, error).await,
+        }
+    }
+
+    /// Answers whether a swap happened whose own answer is this error.
+    async fn find_out(&self, mut taken: Taken<'_>, keys: &[Key], error: BackendError) {
+        let sheet = self.sheet(keys).await;
+        let trace = |operation: &Operation| {
+            let touched = sheet.as_ref().ok()?.touched(&operation.keys).ok()?;
+            Some(operation.trying.as_ref().map(|tried| touched.trace(tried)))
+        };
+        let failed = Arc::new(error.into_error());
+        for mut operation in mem::take(&mut taken.operations) {
+            let answer = match trace(&operation) {
+                // It has changed nothing, and what it saw may not have happened.
+                Some(None) => Err(Again::Perhaps(None)),
+                Some(Some(Trace::Done)) => Ok(Ended::Now),
+                Some(Some(Trace::Lost)) => Err(Again::Never),
+                Some(Some(Trace::Undone)) | None if operation.unanswered.is_empty() => {
+                    Err(Again::Perhaps(operation.trying.take()))
+                }
+                Some(Some(Trace::Undone)) | None => Err(Again::Never),
+            };
+            operation.answer(answer.map_err(|again| Failed { error: BackendError::shared(&failed), again }));
+        }
+    }
+}
+
+/// Runs the steps of all that were taken, and answers those that need no swap.
+fn play(taken: &mut Taken<'_>, sheet: &mut Sheet<'_>, stamp: RecordStamp) {
+    let mut place = 0_usize;
+    while let Some(operation) = taken.operations.get_mut(place) {
+        match run_one(operation, sheet, stamp) {
+            Some(ended) => taken.operations.remove(place).answer(ended),
+            None => place = place.saturating_add(1),
+        }
+    }
+}
+
+/// Runs the step of one. `Some`: it has ended without it.
+fn run_one(operation: &mut Operation, sheet: &mut Sheet<'_>, stamp: RecordStamp) -> Option<Result<Ended, Failed>> {
+    let again = |operation: &mut Operation| Again::Perhaps(operation.earlier.take());
+    operation.runs = operation.runs.saturating_add(1);
+    if operation.runs > MOST_RUNS {
+        return Some(Err(Failed { error: never_first(), again: again(operation) }));
+    }
+    let mut touched = match sheet.touched(&operation.keys) {
+        Ok(touched) => touched,
+        Err(error) => return Some(Err(Failed { error, again: again(operation) })),
+    };
+    let unanswered = operation.unanswered.iter().map(|tried| (tried, Ended::Now));
+    for (tried, ended) in unanswered.chain(operation.earlier.as_ref().map(|tried| (tried, Ended::Earlier))) {
+        match touched.trace(tried) {
+            Trace::Done => return Some(Ok(ended)),
+            Trace::Lost => return Some(Err(not_known_any_more())),
+            Trace::Undone => {}
+        }
+    }
+    (operation.step)(&mut touched);
+    operation.trying = sheet.keep(touched, stamp);
+    None
+}
+
+fn done(mut taken: Taken<'_>) {
+    mem::take(&mut taken.operations).into_iter().for_each(|operation| operation.answer(Ok(Ended::Now)));
+}
+
+fn fail(mut taken: Taken<'_>, error: BackendError, again: impl Fn(&mut Operation) -> Again) {
+    let failed = Arc::new(error.into_error());
+    for mut operation in mem::take(&mut taken.operations) {
+        let again = again(&mut operation);
+        operation.answer(Err(Failed { error: BackendError::shared(&failed), again }));
+    }
+}
+
+/// How long those wait that another process came before so often: none at first, then for a random time, so that two processes do
+/// not stay in each other's way.
+fn between(runs: usize) -> Option<Duration> {
+    let most = match runs {
+        0 | 1 => return None,
+        runs => 1_u64.checked_shl(u32::try_from(runs).unwrap_or(u32::MAX).min(5)).unwrap_or(32),
+    };
+    let mut random = [0; 1];
+    // Without randomness they wait for the same time.
+    let _ = fill_random(&mut random);
+    let part = u64::from(u8::from_le_bytes(random)).saturating_mul(most).saturating_mul(1_000_000) >> 8;
+    Some(Duration::from_nanos(part))
 }
 
 /// No overload: so many conflicts are rare, and a store that never swaps looks the same.
@@ -116,14 +249,18 @@ fn never_first() -> BackendError {
 
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "another was first {MOST_TURNS} times: `swap` of the store of records answered `false` each time (if that is so \
+    "another was first {MOST_RUNS} times: `swap` of the store of records answered `false` each time (if that is so \
      without other processes, hold the store to `testing::contract::attempt_records`)"
 )]
 struct NeverFirst;
 
-fn lost() -> Failed {
+fn not_known_any_more() -> Failed {
     let error = BackendError::unavailable("whether a swap of records happened is not known any more");
     Failed { error, again: Again::Never }
+}
+
+fn lost() -> Failed {
+    Failed { error: BackendError::fault("the outcome of an attempt was lost"), again: Again::Never }
 }
 
 fn new_stamp() -> Result<RecordStamp, BackendError> {

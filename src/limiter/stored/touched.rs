@@ -1,12 +1,8 @@
 //! The records of one attempt, as they were loaded and as a step leaves them.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
 use super::record::{LockedNetworks, Record};
-use crate::boundary::backend::BackendError;
 use crate::boundary::limiter::{BegunLock, Limit, Settlement};
-use crate::boundary::records::{LoadedRecord, LoadedRecords, RecordChange, RecordKey, RecordStamp};
-use crate::limiter::step::budget::millis;
+use crate::boundary::records::RecordStamp;
 use crate::limiter::step::facts::Facts;
 use crate::limiter::step::key::{Key, SPENT, kind};
 use crate::limiter::step::known::Told;
@@ -15,9 +11,6 @@ use crate::limiter::step::records::{self, Begun, Records};
 use crate::limiter::step::slots::{Slot, Slots};
 use crate::limiter::step::ticket::Ticket;
 use crate::limiter::step::transition::{Attempted, Compared, Step};
-
-/// The farthest that a record is kept for, in milliseconds: a hundred years.
-const FARTHEST: u64 = 100 * 366 * 24 * 3_600_000;
 
 /// The key of the record that tells when everything was forgotten. It is read with the others, and written by nothing else.
 pub(super) const EVERYTHING: Key = (0, 0);
@@ -52,8 +45,8 @@ impl TouchedKeys {
         Self::new(touched.chain([ticket.spent_key()]))
     }
 
-    pub(super) fn record_keys(&self) -> Vec<RecordKey> {
-        self.0.iter().map(|key| record_key(*key)).collect()
+    pub(super) fn iter(&self) -> impl Iterator<Item = Key> {
+        self.0.iter().copied()
     }
 }
 
@@ -67,18 +60,12 @@ fn of_network((guess, network): Key) -> Option<Key> {
     (!kind(guess).has_own_pair()).then_some((0, network))
 }
 
-/// Keys in their order have bytes in theirs.
-fn record_key((guess, network): Key) -> RecordKey {
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice([guess, network].map(u64::to_be_bytes).as_flattened());
-    RecordKey::from_bytes(bytes)
-}
-
 /// A swap of which it is not known whether it happened.
 #[derive(Debug)]
 pub(super) struct Tried {
-    stamp: RecordStamp,
-    seen: Vec<(Key, Option<RecordStamp>)>,
+    pub(super) stamp: RecordStamp,
+    /// The records that one operation changed by it, as they were before.
+    pub(super) seen: Vec<(Key, Option<RecordStamp>)>,
 }
 
 /// What the records show of such a swap.
@@ -90,7 +77,7 @@ pub(super) enum Trace {
     Lost,
 }
 
-/// The records of an attempt at one moment.
+/// The records of an attempt at one moment, behind the attempts that have the same turn and came before.
 ///
 /// An operator who forgets an account, an address or everything cannot find all records that count on it. So its own record tells
 /// when that was, and they are as new ones if they were not changed since.
@@ -99,33 +86,29 @@ pub(super) struct Touched<'a> {
     limits: &'a Limits,
     /// In milliseconds since 1970, by the store's clock; behind no time at which one of the records was changed.
     pub(super) now: u64,
-    held: Vec<Held>,
+    pub(super) held: Vec<Held>,
 }
 
-#[derive(Debug)]
-struct Held {
-    key: Key,
-    seen: Option<RecordStamp>,
-    before: Record,
-    record: Record,
+/// A record as it was, and as a step leaves it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Held {
+    pub(super) key: Key,
+    pub(super) seen: Option<RecordStamp>,
+    pub(super) before: Record,
+    pub(super) record: Record,
     /// It is swapped though nothing changes, so that no other swap may come in between.
-    is_fence: bool,
+    pub(super) is_fence: bool,
 }
 
 impl<'a> Touched<'a> {
-    pub(super) fn read(limits: &'a Limits, keys: &TouchedKeys, loaded: &LoadedRecords) -> Result<Self, BackendError> {
-        if loaded.records().len() != keys.0.len() {
-            return Err(BackendError::fault("a store of records did not answer for each key"));
-        }
-        let held = keys.0.iter().zip(loaded.records()).map(|(key, found)| Held::read(*key, found.as_ref()));
-        let held = held.collect::<Result<Vec<_>, BackendError>>()?;
-        let since_1970 = loaded.now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    /// `time`: that of the store, in milliseconds since 1970.
+    pub(super) fn new(limits: &'a Limits, time: u64, held: Vec<Held>) -> Self {
         // What is charged now is not what an operator forgot in this very millisecond.
-        let cleared = held.iter().map(|held| held.record.cleared.saturating_add(1)).fold(millis(since_1970), u64::max);
+        let cleared = held.iter().map(|held| held.record.cleared.saturating_add(1)).fold(time, u64::max);
         let now = records::time(cleared, held.iter().map(|held| &held.record.counts));
         let mut touched = Self { limits, now, held };
         touched.forget_cleared();
-        Ok(touched)
+        touched
     }
 
     fn forget_cleared(&mut self) {
@@ -230,31 +213,6 @@ impl<'a> Touched<'a> {
         self.held.iter_mut().filter(|held| held.key != EVERYTHING).for_each(|held| held.is_fence = true);
     }
 
-    pub(super) fn is_changed(&self) -> bool {
-        self.held.iter().any(Held::is_changed)
-    }
-
-    /// What is to be swapped, if anything is, and how to find out whether it was.
-    pub(super) fn changes(&mut self, stamp: RecordStamp) -> (Vec<RecordChange>, Tried) {
-        let (limits, now) = (self.limits, self.now);
-        let mut tried = Tried { stamp, seen: Vec::new() };
-        let mut changes = Vec::new();
-        for held in self.held.iter_mut().filter(|held| held.is_changed()) {
-            held.record.history.push(stamp);
-            held.record.counts.touch(now);
-            tried.seen.push((held.key, held.seen));
-            let until = forgotten_at(limits, held.key, &held.record).min(now.saturating_add(FARTHEST));
-            changes.push(RecordChange::new(
-                record_key(held.key),
-                held.seen,
-                stamp,
-                held.record.to_bytes(),
-                time(until),
-            ));
-        }
-        (changes, tried)
-    }
-
     /// What these records, which were loaded after it, show of a swap. It was done in all of them or in none.
     pub(super) fn trace(&self, tried: &Tried) -> Trace {
         let mut trace = Trace::Lost;
@@ -277,12 +235,6 @@ impl<'a> Touched<'a> {
 }
 
 impl Held {
-    fn read(key: Key, found: Option<&LoadedRecord>) -> Result<Self, BackendError> {
-        let before = found.map(|found| Record::from_bytes(found.bytes())).transpose()?.unwrap_or_default();
-        let seen = found.map(LoadedRecord::stamp);
-        Ok(Self { key, seen, before, record: before, is_fence: false })
-    }
-
     /// It is as a new one from now on; its numbers go on.
     fn forget(&mut self) {
         self.record.counts.forget();
@@ -290,29 +242,7 @@ impl Held {
         self.before = self.record;
     }
 
-    fn is_changed(&self) -> bool {
+    pub(super) fn is_changed(&self) -> bool {
         self.is_fence || self.record != self.before
     }
-}
-
-/// From when on a record says nothing, in milliseconds.
-fn forgotten_at(limits: &Limits, key: Key, record: &Record) -> u64 {
-    let (policy, counts) = (&limits.policy, &record.counts);
-    let memory = match key {
-        EVERYTHING => return u64::MAX,
-        (0, _) => policy.memory(Slot::Address),
-        (_, 0) => policy.memory(Slot::Account),
-        _ => policy.memory(Slot::Pair),
-    };
-    // As long as there may be a record that was forgotten with it, or one that it names.
-    let names = if record.locked == Default::default() { 0 } else { counts.changed };
-    let others = match names.max(record.cleared) {
-        0 => 0,
-        since => since.saturating_add(policy.longest_memory()),
-    };
-    counts.counts_until(memory).max(counts.remembers_until(limits.lifetime)).max(others)
-}
-
-fn time(millis: u64) -> SystemTime {
-    UNIX_EPOCH.checked_add(Duration::from_millis(millis)).unwrap_or(UNIX_EPOCH)
 }

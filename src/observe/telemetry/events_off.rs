@@ -48,3 +48,7 @@ pub(crate) const fn bearer_refused(
     _failure: Option<&BackendError>,
 ) {
 }
+
+pub(crate) const fn limiter_away(_failure: &BackendError) {}
+
+pub(crate) const fn limiter_back(_attempts: u64) {}

@@ -313,3 +313,15 @@ impl fmt::Display for Chain<'_> {
 fn is_trouble(face: Face) -> bool {
     matches!(face, Face::Fault | Face::Unavailable)
 }
+
+/// The limiter that several processes share is away, and this process counts by itself.
+pub(crate) fn limiter_away(failure: &BackendError) {
+    let cause = failure.source.as_deref().map(Chain);
+    let cause = cause.as_ref().map(tracing::field::display);
+    warn!(cause, "the shared limiter is away; attempts are counted in this process by a tenth of the budgets");
+}
+
+/// It is back.
+pub(crate) fn limiter_back(attempts: u64) {
+    warn!(attempts, "the shared limiter is back; so many attempts were let in meanwhile by this process alone");
+}

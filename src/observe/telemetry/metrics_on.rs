@@ -68,3 +68,9 @@ pub(crate) fn show_usage(clients: &[ClientUsage]) {
         }
     }
 }
+
+/// Counts an attempt by what became of it where the shared limiter was away.
+pub(crate) fn count_fallback(was_let_in: bool) {
+    let outcome = if was_let_in { "let_in" } else { "refused" };
+    counter!("oauth_limiter_fallback_total", "outcome" => outcome).increment(1);
+}

@@ -21,12 +21,13 @@ mod hashes;
 mod hashes;
 
 pub(crate) use counted::{bearer_refused, shield_failed, user_moved, user_not_moved};
-pub(crate) use counters::{COUNTS, count, show_usage};
+pub(crate) use counters::{COUNTS, count, count_fallback, show_usage};
 #[allow(unused_imports, reason = "for rooms, which are features")]
 pub(crate) use events::background_failed;
 pub(crate) use events::{answered, audit_failed, built, is_enabled, notifier_failed, settle_failed};
 pub(crate) use events::{
     cannot_finish, cannot_recheck, imports_without_recheck, misfit, other_clock, recheck_disagrees,
 };
+pub(crate) use events::{limiter_away, limiter_back};
 #[cfg(feature = "argon2")]
 pub(crate) use hashes::{hash_unusable, upgrade_failed, upgrade_lost};

@@ -179,6 +179,20 @@ impl<'a> Comparison<'a> {
         })
     }
 
+    /// The same twice.
+    pub(crate) fn twice(self) -> (Comparison<'static>, Comparison<'static>) {
+        let Comparison(first) = self.digested();
+        let second = match &first {
+            Sides::Digested { digests, client, is_allowed, now } => {
+                Sides::Digested { digests: digests.clone(), client: client.clone(), is_allowed: *is_allowed, now: *now }
+            }
+            Sides::Presented { secret, client, moment } => {
+                Sides::Presented { secret: *secret, client: *client, moment: *moment }
+            }
+        };
+        (Comparison(first), Comparison(second))
+    }
+
     /// Whether the secret is the client's, and presented in a way that is the client's.
     #[inline]
     pub(crate) fn compare(self) -> bool {

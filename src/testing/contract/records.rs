@@ -5,7 +5,7 @@ use tokio::task::yield_now;
 use super::promise::{answer, broken, later, must, must_be, new_bytes, present};
 use crate::boundary::records::{AttemptRecords, LoadedRecord, LoadedRecords, RecordChange, RecordKey, RecordStamp};
 
-/// How many records one call is about at most.
+/// How many records one call is about, if it is of one attempt.
 pub(super) const MOST_KEYS: usize = 16;
 
 pub(super) const MINUTE: u64 = 60_000;
@@ -158,13 +158,14 @@ pub(super) async fn stale<S: AttemptRecords>(stores: [S; 2]) {
 
 pub(super) async fn all_or_none<S: AttemptRecords>(stores: [S; 2]) {
     let [one, other] = &stores;
-    for count in [2, 3, MOST_KEYS] {
+    for count in [2, 3, MOST_KEYS, one.most_records().max(MOST_KEYS)] {
         // The first half is there, the second half is not.
         let keys = new_keys(count);
         let (there, not_there) = keys.split_at(count.div_ceil(2));
         let before = beginnings(there, b"before");
         must(swap(one, &before).await, NEW);
-        for stale in 0..count {
+        // Of many the first, the last and some between.
+        for stale in (0..count).step_by(count.div_ceil(MOST_KEYS)).chain([count.saturating_sub(1)]) {
             let seen = before.iter().map(|before| change(before.key(), Some(before.stamp()), b"after"));
             let unseen = not_there.iter().map(|key| change(*key, None, b"after"));
             let mut changes: Vec<_> = seen.chain(unseen).collect();

@@ -27,6 +27,8 @@ pub(crate) enum Trouble {
     AnswerIsLost,
     /// The same, and all that follows fails until there is other trouble.
     AnswerIsLostAndThenDown,
+    /// The next swap happens, and nothing is heard of it.
+    NoAnswer,
     /// The next swap happens, and fails; and before anybody looks, five other guesses at `alice` are charged.
     LostAmongOthers,
     Down,
@@ -43,6 +45,7 @@ struct State {
     troubles: AtomicUsize,
     loads: AtomicUsize,
     swaps: AtomicUsize,
+    most_records: AtomicUsize,
     is_held: watch::Sender<bool>,
     are_loads_held: watch::Sender<bool>,
 }
@@ -60,6 +63,7 @@ impl Unreliable {
             troubles: AtomicUsize::new(0),
             loads: AtomicUsize::new(0),
             swaps: AtomicUsize::new(0),
+            most_records: AtomicUsize::new(512),
             is_held: watch::Sender::new(false),
             are_loads_held: watch::Sender::new(false),
         }))
@@ -74,6 +78,11 @@ impl Unreliable {
         self.0.troubles.load(SeqCst)
     }
 
+    /// How many records one call takes from now on.
+    pub(crate) fn take_at_most(&self, records: usize) {
+        self.0.most_records.store(records, SeqCst);
+    }
+
     /// How many loads and swaps were asked for.
     pub(crate) fn calls(&self) -> (usize, usize) {
         (self.0.loads.load(SeqCst), self.0.swaps.load(SeqCst))
@@ -85,6 +94,11 @@ impl Unreliable {
         if !late.is_empty() {
             self.0.records.swap(&late).await.unwrap();
         }
+    }
+
+    /// The records themselves.
+    pub(crate) fn records(&self) -> MapRecords {
+        self.0.records.clone()
     }
 
     /// Lets swaps wait, or go on.
@@ -139,7 +153,12 @@ impl AttemptRecords for Unreliable {
         }
     }
 
+    fn most_records(&self) -> usize {
+        self.0.most_records.load(SeqCst)
+    }
+
     async fn swap(&self, changes: &[RecordChange]) -> Result<bool, BackendError> {
+        assert!(changes.len() <= self.most_records().max(16));
         self.0.swaps.fetch_add(1, SeqCst);
         self.0.is_held.subscribe().wait_for(|is_held| !is_held).await.unwrap();
         match self.take(|trouble| trouble != Trouble::LoadFails && trouble != Trouble::None) {
@@ -148,6 +167,10 @@ impl AttemptRecords for Unreliable {
             Trouble::SwapFailsAndHappensLater => *self.0.late.lock().unwrap() = changes.to_vec(),
             Trouble::AnswerIsLost | Trouble::AnswerIsLostAndThenDown => {
                 assert!(self.0.records.swap(changes).await?);
+            }
+            Trouble::NoAnswer => {
+                assert!(self.0.records.swap(changes).await?);
+                std::future::pending::<()>().await;
             }
             Trouble::LostAmongOthers => {
                 assert!(self.0.records.swap(changes).await?);
