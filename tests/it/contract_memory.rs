@@ -29,7 +29,7 @@ use crate::support::reference;
 
 /// What the suite says of the store.
 pub fn complaint(suite: impl Future<Output = ()>) -> String {
-    let runtime = Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
     let told = catch_unwind(AssertUnwindSafe(|| runtime.block_on(suite)));
     match told {
         Ok(()) => String::new(),

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -67,7 +67,8 @@ impl CredentialVerifier for Everybody {
 pub async fn serve(file: PathBuf) {
     let (store, clock) = (SqliteStore::open(&file).unwrap(), Dial::default());
     let usage = UsageLedger::new(store);
-    let clients = ["app", "web"].map(|id| Client::public(id).allow_password_grant().scopes("read").build().unwrap());
+    let clients = ["app", "web"]
+        .map(|id| Client::public(id).allow_password_grant().scopes("read").default_scope("read").build().unwrap());
     let layer = PasswordGrant::builder()
         .clients(StaticClients::new(clients).unwrap())
         .verifier(Everybody)
@@ -113,6 +114,9 @@ pub async fn serve(file: PathBuf) {
         let peer = SocketAddr::from(([192, 0, 2, 1], 4711));
         let request = request.extension(peer).body(Full::new(Bytes::from(form))).unwrap();
         assert_eq!(endpoint.clone().oneshot(request).await.unwrap().status(), StatusCode::OK);
+        if number == 0 {
+            println!("ready");
+        }
         // Lets the ledger write.
         tokio::task::yield_now().await;
     }
@@ -125,7 +129,7 @@ pub fn is_killed(kills: usize) {
     let (mut lost, mut all) = (BTreeSet::new(), 0);
     for round in 0..kills as u64 {
         let mut process = start(&file);
-        thread::sleep(Duration::from_micros(80_000 + round * 7_919 % 60_000));
+        thread::sleep(Duration::from_micros(1_000 + round * 7_919 % 60_000));
         process.kill().unwrap();
         process.wait().unwrap();
         let logins = trail(&file);
@@ -145,8 +149,13 @@ pub fn is_killed(kills: usize) {
     );
 }
 
+/// One whose first user has logged in.
 fn start(file: &Path) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.env(SERVER, file).env(LEDGER, "1").stdin(Stdio::null()).stdout(Stdio::null());
-    command.spawn().expect("the process starts")
+    let command = command.env(SERVER, file).env(LEDGER, "1").stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut process = command.spawn().expect("the process starts");
+    let mut line = String::new();
+    BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    process
 }

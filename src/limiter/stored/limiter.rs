@@ -46,7 +46,7 @@ const MOST_OF_A_NETWORK: usize = 512;
 /// Within a process one call of the store is under way at a time. What waits meanwhile goes into the next load and the next swap
 /// together, 1,024 attempts and [as many records as the store takes](AttemptRecords::most_records) at most: so a login costs a busy store
 /// a small part of a call, and of a commit. If another process was first, load and swap are repeated, 64 times at most, after a random
-/// time; then the answer is 503
+/// time (so it runs on a `tokio` runtime with timers); then the answer is 503
 /// (`limiter_failed`, with the cause `another was first 64 times`) and nothing was charged. The same comes at every attempt from a
 /// store whose `swap` answers `false` where it must not. A record that cannot be read fails the attempts that touch it, and no others.
 ///
