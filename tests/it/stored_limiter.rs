@@ -4,6 +4,8 @@ mod costs;
 mod crowds;
 mod fallback;
 mod leaders;
+#[cfg(all(feature = "tracing", feature = "metrics"))]
+mod marks;
 mod unreliable;
 mod world;
 
@@ -309,8 +311,8 @@ async fn records_go_when_they_say_nothing_any_more_and_locks_do_not() {
     assert!(reserve(&limiter, "alice").await.is_err());
     clock.advance(600 * minute);
     let _ = reserve(&limiter, "bob").await;
-    // Those of one attempt.
-    assert_eq!(records.len(), 2);
+    // Those of one attempt, and the mark of the limiter.
+    assert_eq!(records.len(), 3);
 }
 
 #[tokio::test]

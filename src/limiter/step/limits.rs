@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
+
 use super::budget::{Lockout, Mode, TokenBucket, millis};
 use super::policy::Policy;
 use crate::boundary::limiter::Limit;
@@ -50,6 +52,14 @@ impl Limits {
     /// The limits that are told at [`MemoryLimiter`](crate::limiter::MemoryLimiter), and 262,144 keys in each table.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A digest of all by which attempts are counted: the same in each process with the same limits.
+    pub(crate) fn digest(&self) -> [u8; 8] {
+        let mut hash = Sha256::new_with_prefix(self.lifetime.to_le_bytes());
+        self.policy.numbers().for_each(|number| hash.update(number.to_le_bytes()));
+        let digest: [u8; 32] = hash.finalize().into();
+        digest.first_chunk().copied().unwrap_or_default()
     }
 
     /// A tenth of each budget, and one attempt at least.

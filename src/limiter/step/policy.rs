@@ -97,6 +97,24 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// All that is said here, one number after the other.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = u64> {
+        let FactorBudgets { challenge, recent, in_a_row, recovery_code, authenticator, delivery } = self.second;
+        let lockouts =
+            [self.pair, self.account, self.client, challenge, recent, in_a_row, recovery_code, authenticator, delivery];
+        let lockouts = lockouts
+            .into_iter()
+            .flat_map(|Lockout { attempts, window, first, longest }| [attempts.into(), window, first, longest]);
+        let [net56, net48] = self.factors;
+        let others = [self.address.burst.into(), self.address.interval, net56.into(), net48.into(), self.repeat];
+        let modes = self.modes.into_iter().map(|mode| match mode {
+            Mode::Block => 0,
+            Mode::Monitor => 1,
+            Mode::Off => 2,
+        });
+        lockouts.chain(others).chain(modes)
+    }
+
     /// A tenth of each budget, and one attempt at least.
     pub(super) fn tenth(self) -> Self {
         let FactorBudgets { challenge, recent, in_a_row, recovery_code, authenticator, delivery } = self.second;

@@ -60,6 +60,9 @@ const MOST_OF_A_NETWORK: usize = 512;
 /// stays charged. A record that a later version of this crate has written is not overwritten: attempts on it are 503 until this
 /// process is updated, too.
 ///
+/// The first swap of a process keeps a mark of its key and its limits beside the records. If it finds another one, it says so in a warning and
+/// by the metric `oauth_limiter_settings_differ_total`.
+///
 /// The store is not bounded by the limiter: [`Limits::with_capacity`] is for limiters that keep their counts themselves.
 /// A flood of names and addresses makes records of 85 bytes, beside their keys and stamps, until they are
 /// [forgotten](crate::limiter::RecordChange::forgotten_at). Remove what is forgotten, and see that there is room: a full store answers 503.
@@ -97,7 +100,7 @@ impl<S> StoredLimiter<S> {
     #[must_use]
     pub fn new(records: S, key: &SharedKey) -> Self {
         Self {
-            swapping: Swapping::new(records),
+            swapping: Swapping::new(records, key),
             digests: Digests::new(Keyed::new(Some(key), KeyUse::Attempts)),
             locks: Locks::default(),
             networks: Networks::default(),

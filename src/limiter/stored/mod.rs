@@ -2,9 +2,10 @@
 //!
 //! [`record`] is what is kept, [`touched`] the records of one attempt and what a step makes of them. [`queue`] is what waits in this
 //! process, [`sheet`] the records of all that have their turn at once, [`swapping`] the way there and back, [`under_way`] how many
-//! come from one network, [`limiter`] all of it; [`operator`] looks in from outside.
+//! come from one network, [`mark`] by which key and limits all processes count, [`limiter`] all of it; [`operator`] looks in from outside.
 
 pub(crate) mod limiter;
+mod mark;
 mod operator;
 mod queue;
 mod record;

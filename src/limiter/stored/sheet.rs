@@ -29,7 +29,7 @@ pub(super) fn record_keys(keys: impl IntoIterator<Item = Key>) -> Vec<RecordKey>
 }
 
 /// Keys in their order have bytes in theirs.
-fn record_key((guess, network): Key) -> RecordKey {
+pub(super) fn record_key((guess, network): Key) -> RecordKey {
     let mut bytes = [0; 16];
     bytes.copy_from_slice([guess, network].map(u64::to_be_bytes).as_flattened());
     RecordKey::from_bytes(bytes)
@@ -81,6 +81,11 @@ impl<'a> Sheet<'a> {
         Some(Tried { stamp, seen })
     }
 
+    /// The time, in milliseconds since 1970.
+    pub(super) const fn now(&self) -> u64 {
+        self.now
+    }
+
     /// What is to be swapped.
     pub(super) fn changes(&mut self, stamp: RecordStamp) -> Vec<RecordChange> {
         let (limits, farthest) = (self.limits, self.now.saturating_add(FARTHEST));
@@ -110,6 +115,11 @@ fn forgotten_at(limits: &Limits, key: Key, record: &Record) -> u64 {
         since => since.saturating_add(policy.longest_memory()),
     };
     counts.counts_until(memory).max(counts.remembers_until(limits.lifetime)).max(others)
+}
+
+/// As late as a record may be kept.
+pub(super) fn kept_for_ever(now: u64) -> SystemTime {
+    time(now.saturating_add(FARTHEST))
 }
 
 fn time(millis: u64) -> SystemTime {

@@ -4,15 +4,17 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::mark::{MARK, Mark};
 use super::queue::{Again, Comes, Ended, Failed, Lane, Operation, Queue, Step, Taken, Waiting};
 use super::sheet::{Sheet, record_keys};
 use super::touched::{Touched, TouchedKeys, Trace, Tried};
 use crate::boundary::backend::BackendError;
-use crate::boundary::records::{AttemptRecords, RecordStamp};
+use crate::boundary::records::{AttemptRecords, LoadedRecord, RecordStamp};
 use crate::boundary::sync::{Mutex, held, pause};
 use crate::limiter::step::key::Key;
 use crate::limiter::step::limits::Limits;
 use crate::protocol::secret::secrets::{fill_random, random_bytes};
+use crate::protocol::secret::shared_key::SharedKey;
 
 /// How often another may be first. The attempts of one process have their turns together, so it takes that many processes.
 const MOST_RUNS: usize = 64;
@@ -22,6 +24,7 @@ pub(super) struct Swapping<S> {
     pub(super) records: S,
     pub(super) limits: Limits,
     queue: Queue,
+    mark: Mark,
 }
 
 /// How a step ended that was swapped.
@@ -62,8 +65,8 @@ impl<T: Send + 'static> Outcome<T> {
 }
 
 impl<S> Swapping<S> {
-    pub(super) fn new(records: S) -> Self {
-        Self { records, limits: Limits::new(), queue: Queue::default() }
+    pub(super) fn new(records: S, key: &SharedKey) -> Self {
+        Self { records, limits: Limits::new(), queue: Queue::default(), mark: Mark::of(key) }
     }
 }
 
@@ -71,12 +74,13 @@ impl<S: AttemptRecords> Swapping<S> {
     /// These records as they are.
     pub(super) async fn load(&self, keys: &TouchedKeys) -> Result<Touched<'_>, BackendError> {
         let all: Vec<Key> = keys.iter().collect();
-        self.sheet(&all).await?.touched(keys)
+        self.sheet(&all).await?.0.touched(keys)
     }
 
-    async fn sheet(&self, keys: &[Key]) -> Result<Sheet<'_>, BackendError> {
+    /// The records of these keys. The last of them is there as it was loaded, too.
+    async fn sheet(&self, keys: &[Key]) -> Result<(Sheet<'_>, Option<LoadedRecord>), BackendError> {
         let loaded = self.records.load(&record_keys(keys.iter().copied())).await?;
-        Sheet::read(&self.limits, keys, &loaded)
+        Ok((Sheet::read(&self.limits, keys, &loaded)?, loaded.records().last().cloned().flatten()))
     }
 
     /// Runs a step over these records until what it changes is swapped.
@@ -128,11 +132,14 @@ impl<S: AttemptRecords> Swapping<S> {
         if let Some(wait) = between(runs) {
             pause(wait).await;
         }
-        let mut keys: Vec<Key> = taken.operations.iter().flat_map(|operation| operation.keys.iter()).collect();
+        let is_new = self.mark.is_new();
+        let mark = is_new.then_some(MARK);
+        let keys = taken.operations.iter().flat_map(|operation| operation.keys.iter());
+        let mut keys: Vec<Key> = keys.chain(mark).collect();
         keys.sort_unstable();
         keys.dedup();
-        let (mut sheet, stamp) = match (self.sheet(&keys).await, new_stamp()) {
-            (Ok(sheet), Ok(stamp)) => (sheet, stamp),
+        let (mut sheet, last, stamp) = match (self.sheet(&keys).await, new_stamp()) {
+            (Ok((sheet, last)), Ok(stamp)) => (sheet, last, stamp),
             (Err(error), _) | (_, Err(error)) => {
                 return fail(taken, error, |operation| match operation.unanswered.is_empty() {
                     true => Again::Perhaps(operation.earlier.take()),
@@ -141,12 +148,20 @@ impl<S: AttemptRecords> Swapping<S> {
             }
         };
         play(&mut taken, &mut sheet, stamp);
-        let changes = sheet.changes(stamp);
+        let mut changes = sheet.changes(stamp);
         if changes.is_empty() {
             return done(taken);
         }
+        if is_new {
+            changes.extend(self.mark.change(&self.limits, last.as_ref(), stamp, sheet.now()));
+        }
         match self.records.swap(&changes).await {
-            Ok(true) => done(taken),
+            Ok(true) => {
+                if is_new {
+                    self.mark.is_kept(&self.limits, last.as_ref());
+                }
+                done(taken);
+            }
             Ok(false) => {
                 taken.operations.iter_mut().for_each(|operation| operation.trying = None);
                 taken.put_back();
@@ -159,7 +174,7 @@ impl<S: AttemptRecords> Swapping<S> {
     async fn find_out(&self, mut taken: Taken<'_>, keys: &[Key], error: BackendError) {
         let sheet = self.sheet(keys).await;
         let trace = |operation: &Operation| {
-            let touched = sheet.as_ref().ok()?.touched(&operation.keys).ok()?;
+            let touched = sheet.as_ref().ok()?.0.touched(&operation.keys).ok()?;
             Some(operation.trying.as_ref().map(|tried| touched.trace(tried)))
         };
         let failed = Arc::new(error.into_error());

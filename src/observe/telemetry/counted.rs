@@ -31,3 +31,9 @@ pub(crate) fn user_not_moved(subject: &str, realm: Option<&str>, failure: &Backe
     super::counters::count_unmoved_user(failure.kind.as_str());
     super::events::user_not_moved(subject, realm, failure);
 }
+
+/// Two processes count in one store by other keys or limits.
+pub(crate) fn limiters_differ(what: &'static str) {
+    super::counters::count_differing_limiter(what);
+    super::events::limiters_differ(what);
+}

@@ -52,3 +52,5 @@ pub(crate) const fn bearer_refused(
 pub(crate) const fn limiter_away(_failure: &BackendError) {}
 
 pub(crate) const fn limiter_back(_attempts: u64) {}
+
+pub(crate) const fn limiters_differ(_what: &'static str) {}

@@ -325,3 +325,11 @@ pub(crate) fn limiter_away(failure: &BackendError) {
 pub(crate) fn limiter_back(attempts: u64) {
     warn!(attempts, "the shared limiter is back; so many attempts were let in meanwhile by this process alone");
 }
+
+/// Two processes count in one store by other keys or limits.
+pub(crate) fn limiters_differ(what: &'static str) {
+    warn!(
+        what,
+        "this process counts attempts by another `what` than the one that has started before it in the same store: give all the same"
+    );
+}

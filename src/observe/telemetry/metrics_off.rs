@@ -19,3 +19,5 @@ pub(crate) const fn count_unmoved_user(_kind: &'static str) {}
 pub(crate) const fn show_usage(_clients: &[ClientUsage]) {}
 
 pub(crate) const fn count_fallback(_was_let_in: bool) {}
+
+pub(crate) const fn count_differing_limiter(_what: &'static str) {}

@@ -74,3 +74,8 @@ pub(crate) fn count_fallback(was_let_in: bool) {
     let outcome = if was_let_in { "let_in" } else { "refused" };
     counter!("oauth_limiter_fallback_total", "outcome" => outcome).increment(1);
 }
+
+/// Counts a process that counts by another key or other limits than the one before.
+pub(crate) fn count_differing_limiter(what: &'static str) {
+    counter!("oauth_limiter_settings_differ_total", "what" => what).increment(1);
+}

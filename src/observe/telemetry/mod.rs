@@ -20,7 +20,7 @@ mod hashes;
 #[path = "hashes_off.rs"]
 mod hashes;
 
-pub(crate) use counted::{bearer_refused, shield_failed, user_moved, user_not_moved};
+pub(crate) use counted::{bearer_refused, limiters_differ, shield_failed, user_moved, user_not_moved};
 pub(crate) use counters::{COUNTS, count, count_fallback, show_usage};
 #[allow(unused_imports, reason = "for rooms, which are features")]
 pub(crate) use events::background_failed;

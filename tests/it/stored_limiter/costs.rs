@@ -69,6 +69,9 @@ async fn a_failed_attempt_at_a_new_name_costs_what_the_documentation_says() {
     let limiter = limiter(store.clone());
     let v6 = |site, network| IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, site, network, 0, 0, 0, 1));
     let v4 = IpAddr::from([192, 0, 2, 1]);
+    // The first attempt of a process keeps its mark, too.
+    reserve_from(&limiter, "first", Some(IpAddr::from([198, 51, 100, 1]))).await.unwrap();
+    *store.calls.lock().unwrap() = Default::default();
     let costs = [
         (v4, [4, 3, 4, 2], 3),
         (v4, [4, 3, 4, 2], 2),
