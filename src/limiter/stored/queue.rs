@@ -69,6 +69,8 @@ pub(super) struct Operation {
     pub(super) unanswered: Vec<Tried>,
     /// What it is trying now.
     pub(super) trying: Option<Tried>,
+    /// What came too late when it was tried last, as far as the store says.
+    pub(super) late: Option<Tried>,
     /// How often it had its records.
     pub(super) runs: usize,
     lane: Lane,
@@ -203,6 +205,7 @@ fn add(
         earlier,
         unanswered: Vec::new(),
         trying: None,
+        late: None,
         runs: 0,
         lane,
         outlives_its_request,

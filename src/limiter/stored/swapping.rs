@@ -163,7 +163,7 @@ impl<S: AttemptRecords> Swapping<S> {
                 done(taken);
             }
             Ok(false) => {
-                taken.operations.iter_mut().for_each(|operation| operation.trying = None);
+                taken.operations.iter_mut().for_each(|operation| operation.late = operation.trying.take());
                 taken.put_back();
             }
             Err(error) => self.find_out(taken, &keys, error).await,
@@ -223,6 +223,10 @@ fn run_one(operation: &mut Operation, sheet: &mut Sheet<'_>, stamp: RecordStamp)
             Trace::Lost => return Some(Err(not_known_any_more())),
             Trace::Undone => {}
         }
+    }
+    // A library below the store may have sent it twice: the second time it came too late, after the first.
+    if operation.late.take().is_some_and(|tried| touched.trace(&tried) == Trace::Done) {
+        return Some(Ok(Ended::Now));
     }
     (operation.step)(&mut touched);
     operation.trying = sheet.keep(touched, stamp);

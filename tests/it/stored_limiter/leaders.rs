@@ -125,3 +125,31 @@ async fn a_record_that_cannot_be_read_fails_its_own_attempts_and_no_others() {
     assert_eq!(two.await.unwrap().unwrap_err().error().kind(), BackendErrorKind::Unavailable);
     three.await.unwrap().unwrap();
 }
+
+/// As a client of a cluster does that repeats what it has no answer to.
+#[tokio::test(start_paused = true)]
+async fn a_swap_that_was_sent_twice_is_done_once() {
+    for settlement in [Settlement::Untried, Settlement::Success, Settlement::Denied] {
+        let (store, limiter) = world();
+        let expected = |trouble| async move {
+            let (store, limiter) = world();
+            for _ in 0..3 {
+                guess(&*limiter, "alice").await.unwrap();
+            }
+            store.next(trouble);
+            let reservation = reserve(&*limiter, "alice").await.unwrap();
+            store.next(trouble);
+            limiter.settle(reservation, settlement).await.unwrap();
+            store.next(Trouble::None);
+            count_left(&*limiter, "alice").await
+        };
+        assert_eq!(expected(Trouble::SentTwice).await, expected(Trouble::None).await, "{settlement:?}");
+        let waiting = together(&store, &limiter, ["alice", "bob", "alice"]).await;
+        store.next(Trouble::SentTwice);
+        store.hold_loads(false);
+        for answer in waiting {
+            answer.await.unwrap().unwrap();
+        }
+        assert_eq!((count_left(&*limiter, "alice").await, count_left(&*limiter, "bob").await), (8, 9));
+    }
+}

@@ -27,6 +27,8 @@ pub(crate) enum Trouble {
     AnswerIsLost,
     /// The same, and all that follows fails until there is other trouble.
     AnswerIsLostAndThenDown,
+    /// The next swap is sent twice: it happens, and then it comes too late.
+    SentTwice,
     /// The next swap happens, and nothing is heard of it.
     NoAnswer,
     /// The next swap happens, and fails; and before anybody looks, five other guesses at `alice` are charged.
@@ -167,6 +169,10 @@ impl AttemptRecords for Unreliable {
             Trouble::SwapFailsAndHappensLater => *self.0.late.lock().unwrap() = changes.to_vec(),
             Trouble::AnswerIsLost | Trouble::AnswerIsLostAndThenDown => {
                 assert!(self.0.records.swap(changes).await?);
+            }
+            Trouble::SentTwice => {
+                assert!(self.0.records.swap(changes).await?);
+                return self.0.records.swap(changes).await;
             }
             Trouble::NoAnswer => {
                 assert!(self.0.records.swap(changes).await?);
