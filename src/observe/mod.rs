@@ -2,6 +2,8 @@
 //! request.
 
 pub(crate) mod audit;
+#[cfg(feature = "postgres")]
+pub(crate) mod breaker;
 pub(crate) mod contain;
 pub(crate) mod patience;
 pub(crate) mod telemetry;

@@ -13,6 +13,7 @@ use super::statements::Statements;
 use super::store::{Inner, PostgresStore};
 use crate::boundary::access::MOST_TOKENS;
 use crate::boundary::identity::StoreIdentity;
+use crate::observe::breaker::Breaker;
 
 const DEADLINE: Duration = Duration::from_secs(2);
 /// Making an index takes longer than a request may.
@@ -104,6 +105,7 @@ impl<C: PostgresConnection> PostgresStoreBuilder<C> {
         self.look_at_session(&name).await?;
         Ok(PostgresStore::new(Inner {
             connection: Box::new(self.connection),
+            breaker: Breaker::new("PostgreSQL"),
             statements: Statements::of(&name.quoted()),
             records_table: format!("{}.attempt_records", name.quoted()),
             deadline: self.deadline,

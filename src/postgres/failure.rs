@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::connection::PostgresFailure;
 use crate::boundary::backend::BackendError;
+use crate::observe::breaker::Outage;
 use crate::protocol::token::lineage::LineageError;
 
 /// When to try again if the server has no connection left.
@@ -26,6 +27,9 @@ pub(super) enum Failure {
     /// What was given cannot be written.
     #[error("the PostgreSQL store cannot keep {0}")]
     Value(&'static str),
+    /// The server has failed several times in a row, and is left alone for this time.
+    #[error("PostgreSQL is left alone for a while, since it has failed several times in a row")]
+    Away(Duration),
 }
 
 /// What a second try of a statement may bring.
@@ -66,12 +70,34 @@ impl Failure {
             Self::Statement(failure) => Hope::of(failure),
             Self::Deadline(_) | Self::Lineage(LineageError::Later) => Hope::Later,
             Self::Lineage(_) | Self::Row(_) | Self::Value(_) => Hope::None,
+            Self::Away(wait) => {
+                let wait = *wait;
+                return BackendError::unavailable(self).with_retry_after(wait);
+            }
         };
         match hope {
             Hope::Again | Hope::Later => BackendError::unavailable(self),
             Hope::Full => BackendError::unavailable(self).with_retry_after(SOON),
             Hope::None => BackendError::fault(self),
         }
+    }
+}
+
+impl Outage for Failure {
+    fn is_outage(&self) -> bool {
+        match self {
+            // Without a word of the server there is no connection. Else it is shutting down, out of connections or memory, or takes
+            // no writes. A statement or a lock that took too long is no outage: a crowd on one row would look like one.
+            Self::Statement(failure) => failure.state().is_none_or(|state| {
+                state == "25006" || ["08", "53", "57P", "58"].iter().any(|class| state.starts_with(class))
+            }),
+            Self::Deadline(_) => true,
+            Self::Row(_) | Self::Lineage(_) | Self::Value(_) | Self::Away(_) => false,
+        }
+    }
+
+    fn not_asked(wait: Duration) -> Self {
+        Self::Away(wait)
     }
 }
 
@@ -101,5 +127,17 @@ mod tests {
         let late = Failure::Deadline(SOON).into_backend();
         assert_eq!((late.kind(), late.to_string().as_str()), (Unavailable, "PostgreSQL gave no answer within 1000 ms"));
         assert_eq!(Failure::Lineage(LineageError::Later).into_backend().kind(), Unavailable);
+    }
+
+    #[test]
+    fn only_what_the_server_lacks_is_an_outage() {
+        let is_outage = |state| Failure::Statement(PostgresFailure::new("x").with_state(state)).is_outage();
+        for state in ["", "08006", "25006", "53100", "53300", "57P01", "57P03", "58030"] {
+            assert!(is_outage(state), "{state}");
+        }
+        for state in ["40001", "40P01", "55P03", "57014", "22021", "23505", "42501", "42P01", "25P03"] {
+            assert!(!is_outage(state), "{state}");
+        }
+        assert!(Failure::Deadline(SOON).is_outage() && !Failure::Row("a number").is_outage());
     }
 }

@@ -14,6 +14,7 @@ use super::statements::Statements;
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{SharedClock, SystemClock};
 use crate::boundary::identity::StoreIdentity;
+use crate::observe::breaker::Breaker;
 
 /// How often a statement is tried again that another transaction was in the way of.
 const REPEATS: u32 = 3;
@@ -33,6 +34,7 @@ pub struct PostgresStore(Arc<Inner>);
 
 pub(super) struct Inner {
     pub(super) connection: Box<dyn PostgresConnection>,
+    pub(super) breaker: Breaker,
     pub(super) statements: Statements,
     /// The name of the table of counted attempts.
     pub(super) records_table: String,
@@ -75,6 +77,10 @@ impl PostgresStore {
         if values.iter().any(has_nul) {
             return Err(Failure::Value("a text with a NUL character"));
         }
+        self.0.breaker.call(self.in_time(text, values)).await
+    }
+
+    async fn in_time(&self, text: &str, values: &[PostgresValue<'_>]) -> Result<Vec<PostgresRow>, Failure> {
         let answer = timeout(self.0.deadline, self.repeated(text, values));
         answer.await.unwrap_or(Err(Failure::Deadline(self.0.deadline)))
     }

@@ -32,6 +32,11 @@ async fn a_server_that_stops_is_503_and_the_next_call_after_its_start_works() {
     let told = failures(&store).await;
     assert_eq!(told.len(), 5, "{told:?}");
     assert!(told.iter().all(|error| error.kind() == Unavailable), "{told:?}");
+    // After five failures in a row it is not asked any more, but by one call at a time.
+    let alone = failures(&store).await;
+    assert_eq!(alone.len(), 5, "{alone:?}");
+    let shown = alone.iter().map(|error| format!("{error:?}")).collect::<String>();
+    assert!(shown.contains("left alone for a while"), "{shown}");
     server.begin();
     // A pool hands out what it has: a connection that was lost is told once, and no more than once for each.
     let started = Instant::now();

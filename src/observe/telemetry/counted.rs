@@ -37,3 +37,10 @@ pub(crate) fn limiters_differ(what: &'static str) {
     super::counters::count_differing_limiter(what);
     super::events::limiters_differ(what);
 }
+
+/// An engine under a store has failed several times in a row.
+#[allow(dead_code, reason = "for rooms, which are features")]
+pub(crate) fn engine_away(engine: &'static str) {
+    super::counters::count_outage(engine);
+    super::events::engine_away(engine);
+}

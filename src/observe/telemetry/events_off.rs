@@ -54,3 +54,9 @@ pub(crate) const fn limiter_away(_failure: &BackendError) {}
 pub(crate) const fn limiter_back(_attempts: u64) {}
 
 pub(crate) const fn limiters_differ(_what: &'static str) {}
+
+#[allow(dead_code, reason = "for rooms, which are features")]
+pub(crate) const fn engine_away(_engine: &'static str) {}
+
+#[allow(dead_code, reason = "for rooms, which are features")]
+pub(crate) const fn engine_back(_engine: &'static str) {}

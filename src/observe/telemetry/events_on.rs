@@ -333,3 +333,15 @@ pub(crate) fn limiters_differ(what: &'static str) {
         "this process counts attempts by another `what` than the one that has started before it in the same store: give all the same"
     );
 }
+
+/// An engine under a store has failed several times in a row.
+#[allow(dead_code, reason = "for rooms, which are features")]
+pub(crate) fn engine_away(engine: &'static str) {
+    error!(engine, "the store does not answer; calls fail at once, and one at a time asks whether it is back");
+}
+
+/// It answers again.
+#[allow(dead_code, reason = "for rooms, which are features")]
+pub(crate) fn engine_back(engine: &'static str) {
+    warn!(engine, "the store answers again");
+}

@@ -21,3 +21,6 @@ pub(crate) const fn show_usage(_clients: &[ClientUsage]) {}
 pub(crate) const fn count_fallback(_was_let_in: bool) {}
 
 pub(crate) const fn count_differing_limiter(_what: &'static str) {}
+
+#[allow(dead_code, reason = "for rooms, which are features")]
+pub(crate) const fn count_outage(_engine: &'static str) {}

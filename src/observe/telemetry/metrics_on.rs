@@ -79,3 +79,9 @@ pub(crate) fn count_fallback(was_let_in: bool) {
 pub(crate) fn count_differing_limiter(what: &'static str) {
     counter!("oauth_limiter_settings_differ_total", "what" => what).increment(1);
 }
+
+/// Counts an engine that is left alone for a while.
+#[allow(dead_code, reason = "for rooms, which are features")]
+pub(crate) fn count_outage(engine: &'static str) {
+    counter!("oauth_store_outages_total", "engine" => engine).increment(1);
+}

@@ -31,3 +31,5 @@ pub(crate) use events::{
 pub(crate) use events::{limiter_away, limiter_back};
 #[cfg(feature = "argon2")]
 pub(crate) use hashes::{hash_unusable, upgrade_failed, upgrade_lost};
+#[allow(unused_imports, reason = "for rooms, which are features")]
+pub(crate) use {counted::engine_away, events::engine_back};
