@@ -110,7 +110,9 @@ fn what_was_pending_succeeds_once_whichever_process_says_so() {
             let succeed = move || ready(process.0.settle(Reservation::new(bytes).resumed(), Settlement::Success));
             thread::spawn(succeed)
         });
-        threads.into_iter().for_each(|thread| drop(thread.join().unwrap()));
+        for thread in threads {
+            let _ = thread.join().unwrap();
+        }
         assert_eq!(told([(); 3].map(|()| process.guess(Settlement::Denied))), 2, "its charge came back");
         ready(process.0.settle(Reservation::new(bytes).resumed(), Settlement::Success));
         assert!(!process.guess(Settlement::Denied), "it was forgiven twice");

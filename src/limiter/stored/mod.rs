@@ -4,6 +4,9 @@
 //! process, [`sheet`] the records of all that have their turn at once, [`swapping`] the way there and back, [`under_way`] how many
 //! come from one network, [`mark`] by which key and limits all processes count, [`limiter`] all of it; [`operator`] looks in from outside.
 
+// What waits in one process is kept under locks of the standard library: a model checker looks at the steps of processes, and need not
+// try each order of threads under them.
+
 pub(crate) mod limiter;
 mod mark;
 mod operator;

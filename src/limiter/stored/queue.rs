@@ -10,6 +10,7 @@ use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
 use std::mem;
 use std::pin::pin;
+use std::sync::{Mutex, MutexGuard};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use tokio::sync::{Mutex as Turns, MutexGuard as Turn, oneshot};
 
 use super::touched::{Touched, TouchedKeys, Tried};
 use crate::boundary::backend::BackendError;
-use crate::boundary::sync::{Mutex, MutexGuard, held};
+use crate::boundary::sync::held;
 use crate::limiter::step::key::Key;
 
 /// How many operations may wait. Any more are 503 before anything is compared.

@@ -1,7 +1,7 @@
 //! The way there and back: load, step, swap, again if another process was first.
 
 use std::mem;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::mark::{MARK, Mark};
@@ -10,7 +10,7 @@ use super::sheet::{Sheet, record_keys};
 use super::touched::{Touched, TouchedKeys, Trace, Tried};
 use crate::boundary::backend::BackendError;
 use crate::boundary::records::{AttemptRecords, LoadedRecord, RecordStamp};
-use crate::boundary::sync::{Mutex, held, pause};
+use crate::boundary::sync::{held, pause};
 use crate::limiter::step::key::Key;
 use crate::limiter::step::limits::Limits;
 use crate::protocol::secret::secrets::{fill_random, random_bytes};

@@ -1,8 +1,9 @@
 //! How many attempts of each network are under way in this process.
 
 use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard};
 
-use crate::boundary::sync::{Mutex, MutexGuard, held};
+use crate::boundary::sync::held;
 use crate::limiter::step::network::{Tier, is_ipv6, widened};
 
 #[derive(Default)]
