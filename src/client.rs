@@ -25,6 +25,7 @@ pub use crate::boundary::exceptions::{SunsetExceptions, WhoIsOut};
 pub use crate::boundary::registry::FindClientFn;
 pub use crate::protocol::client::builder::ClientBuilder;
 pub use crate::protocol::client::error::{ClientError, RegistrationError};
+pub use crate::protocol::client::listed::RegisteredClient;
 pub use crate::protocol::client::registered::ClientAuthentication;
 pub use crate::protocol::client::sunset::end::Sunset;
 pub use crate::protocol::client::sunset::steps::Brownout;

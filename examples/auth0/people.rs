@@ -8,8 +8,8 @@ use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
 use tower_password_grant::jwt::IdClaims;
 use tower_password_grant::realms::Realms;
 use tower_password_grant::rules::{LoginEvent, LoginRule, Ruling, rule_fn};
-use tower_password_grant::sqlite::{NewUser, SqliteStore};
-use tower_password_grant::store::{LoginName, UserStore as _};
+use tower_password_grant::sqlite::SqliteStore;
+use tower_password_grant::store::{LoginName, NewUser, UserStore as _};
 use tower_password_grant::user::{Finding, Shield};
 use tower_password_grant::{BackendError, Grant, Password, Scope, Subject};
 

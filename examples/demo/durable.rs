@@ -7,8 +7,8 @@ use std::sync::Arc;
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
 use tower_password_grant::client::ClientBuilder;
 use tower_password_grant::realms::Realms;
-use tower_password_grant::sqlite::{NewUser, SqliteStore};
-use tower_password_grant::store::{LoginName, UserStore as _};
+use tower_password_grant::sqlite::SqliteStore;
+use tower_password_grant::store::{LoginName, NewUser, UserStore as _};
 use tower_password_grant::{BackendError, Password};
 
 use crate::demo::{self, CUSTOMERS, CUSTOMERS_PASSWORD, EMPLOYEES, Error, PASSWORD};

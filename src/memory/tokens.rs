@@ -8,7 +8,8 @@ use std::time::SystemTime;
 use super::digests::DigestMap;
 use super::slab::{Chain, Links, Slab, Slot};
 use crate::protocol::token::family::FamilyId;
-use crate::protocol::token::record::{AccessTokenRecord, Holder};
+use crate::protocol::token::holder::Holder;
+use crate::protocol::token::record::AccessTokenRecord;
 
 pub(super) type Key = [u8; 32];
 

@@ -14,27 +14,15 @@ use crate::protocol::millis::floor;
 use crate::protocol::secret::secrets::SecretDigest;
 use crate::protocol::token::claims::Claims;
 use crate::protocol::token::family::FamilyId;
-use crate::protocol::token::record::{AccessTokenRecord, Holder};
-use crate::protocol::token::subject_at_client::SubjectAtClient;
+use crate::protocol::token::holder::HolderKey;
+use crate::protocol::token::record::AccessTokenRecord;
 use crate::protocol::token::unsaved::UnsavedAccessToken;
-
-/// Whose tokens are bounded together, as a key.
-fn holder(record: &AccessTokenRecord) -> Vec<u8> {
-    match record.holder() {
-        Holder::Family(family) => family.as_bytes().to_vec(),
-        Holder::Subject(SubjectAtClient { realm, subject, client }) => {
-            // With what ends each of them: no other three make the same text.
-            let text = serde_json::json!([realm, subject, client.as_str()]).to_string();
-            SecretDigest::of(&text).as_bytes().to_vec()
-        }
-    }
-}
 
 /// An access token on its way into a statement.
 pub(super) struct NewToken {
     digest: SecretDigest,
     record: AccessTokenRecord,
-    login: Vec<u8>,
+    login: HolderKey,
     audience: String,
     methods: String,
     claims: String,
@@ -43,7 +31,7 @@ pub(super) struct NewToken {
 impl NewToken {
     pub(super) fn new(digest: SecretDigest, record: AccessTokenRecord) -> Result<Self, Failure> {
         let audience = serde_json::to_string(record.audience()).map_err(|_| Failure::Value("an audience"))?;
-        let (login, methods) = (holder(&record), record.methods().to_string());
+        let (login, methods) = (record.holder().key(), record.methods().to_string());
         let claims = record.claims().as_json().to_string();
         Ok(Self { digest, record, login, audience, methods, claims })
     }
@@ -57,7 +45,7 @@ impl NewToken {
     pub(super) fn values(&self, per_login: i64) -> [PostgresValue<'_>; 13] {
         let record = &self.record;
         [
-            Bytes(Some(&self.login)),
+            Bytes(Some(self.login.as_bytes())),
             Bytes(Some(self.digest.as_bytes())),
             Text(Some(record.subject_id())),
             Text(Some(record.client().as_str())),
@@ -87,7 +75,7 @@ fn read_record(mut cells: Cells) -> Result<AccessTokenRecord, Failure> {
         .with_audience(audience)
         .with_authenticated_at(authenticated_at)
         .with_methods(methods)
-        .with_family(<[u8; 16]>::try_from(login).ok().map(FamilyId::from_bytes))
+        .with_family(HolderKey::family(&login))
         .with_claims(claims))
 }
 

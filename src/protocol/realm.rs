@@ -1,7 +1,7 @@
 //! Realms: separate directories of users.
 
-use std::fmt;
 use std::sync::Arc;
+use std::{fmt, iter};
 
 use super::explained::explained;
 use super::user::spelling::is_default_ignorable;
@@ -73,6 +73,20 @@ pub(crate) fn subject_of_all_realms(realm: &str, id: &str) -> String {
     let mut subject = String::with_capacity(parts.iter().map(|part| part.len()).sum());
     parts.iter().for_each(|part| subject.push_str(part));
     subject
+}
+
+/// Both subjects that the logins of a user may have: [`Realms`](crate::realms::Realms) puts the realm in front, unless it keeps the
+/// identifiers.
+#[allow(dead_code, reason = "for rooms, which are features")]
+pub(crate) fn subjects_of(realm: Option<&str>, user: String) -> Vec<String> {
+    let of_all_realms = realm.map(|realm| subject_of_all_realms(realm, &user));
+    iter::once(user).chain(of_all_realms).collect()
+}
+
+/// The name space of a realm, for a key; that of no realm is not that of a realm without a name.
+#[allow(dead_code, reason = "for rooms, which are features")]
+pub(crate) fn directory(realm: Option<&str>) -> String {
+    realm.map_or_else(|| "-".to_owned(), |realm| format!("+{realm}"))
 }
 
 /// The identifier that a user has in its own directory: the subject of a token of this realm without the realm in front, which

@@ -15,8 +15,8 @@ use crate::boundary::identity::StoreIdentity;
 use crate::protocol::secret::secrets::SecretDigest;
 use crate::protocol::token::claims::Claims;
 use crate::protocol::token::family::FamilyId;
-use crate::protocol::token::record::{AccessTokenRecord, Holder};
-use crate::protocol::token::subject_at_client::SubjectAtClient;
+use crate::protocol::token::holder::HolderKey;
+use crate::protocol::token::record::AccessTokenRecord;
 use crate::protocol::token::unsaved::UnsavedAccessToken;
 
 const NEWEST: &str = "SELECT number FROM access_tokens WHERE login = ?1 ORDER BY number DESC LIMIT 1";
@@ -45,37 +45,11 @@ const ROWS: u64 = 32;
 
 pub(super) const STATEMENTS: [&str; 7] = [NEWEST, INSERT, REMOVE_OLDEST, FIND, REVOKE, REVOKE_FAMILY, REVOKE_SUBJECT];
 
-/// Whose tokens are bounded together, as a key.
-enum HolderKey {
-    Family([u8; 16]),
-    Other([u8; 32]),
-}
-
-impl HolderKey {
-    fn of(record: &AccessTokenRecord) -> Self {
-        match record.holder() {
-            Holder::Family(family) => Self::Family(*family.as_bytes()),
-            Holder::Subject(SubjectAtClient { realm, subject, client }) => {
-                // With what ends each of them: no other three make the same text.
-                let text = serde_json::json!([realm, subject, client.as_str()]).to_string();
-                Self::Other(*SecretDigest::of(&text).as_bytes())
-            }
-        }
-    }
-
-    fn as_bytes(&self) -> &[u8] {
-        match self {
-            Self::Family(bytes) => bytes,
-            Self::Other(bytes) => bytes,
-        }
-    }
-}
-
 /// Inserts a record, in the place of what its login may not have beside it.
 fn insert(db: &Db, digest: &SecretDigest, record: &AccessTokenRecord, per_login: i64) -> Result<(), Failure> {
     let audience = serde_json::to_string(record.audience()).map_err(|_| Failure::Value("an audience"))?;
     let claims = record.claims().as_json();
-    let login = HolderKey::of(record);
+    let login = record.holder().key();
     let login = login.as_bytes();
     let number = db.row(NEWEST, [login], |row| get::<i64>(row, 0))?.unwrap_or(0).saturating_add(1);
     let values = params![
@@ -122,7 +96,7 @@ fn read_record(row: &Row<'_>) -> Result<AccessTokenRecord, Failure> {
         .with_audience(audience)
         .with_authenticated_at(get::<Option<i64>>(row, 8)?.map(instant).transpose()?)
         .with_methods(methods(row, 9)?)
-        .with_family(<[u8; 16]>::try_from(login).ok().map(FamilyId::from_bytes))
+        .with_family(HolderKey::family(&login))
         .with_claims(claims);
     Ok(record)
 }

@@ -13,6 +13,7 @@ use crate::boundary::backend::{BackendError, OperationError};
 use crate::boundary::registry::ClientRegistry;
 use crate::protocol::client::builder::ClientBuilder;
 use crate::protocol::client::error::ClientError;
+use crate::protocol::client::listed::RegisteredClient;
 use crate::protocol::client::registered::{Client, ClientId};
 use crate::protocol::client::sunset::end::Sunset;
 use crate::protocol::secret::secrets::SecretDigest;
@@ -32,27 +33,6 @@ const ALLOWS_ORIGIN: &str = "SELECT 1 FROM client_origins JOIN clients ON client
 
 pub(super) const STATEMENTS: [&str; 10] =
     [PUT, DROP_ORIGINS, PUT_ORIGIN, REMOVE, ENABLE, FIND, FIND_ENABLED, IDS, LIST, ALLOWS_ORIGIN];
-
-/// A client of a [`SqliteStore`] as its operator sees it, whether it is enabled or not.
-#[derive(Clone, Debug)]
-pub struct RegisteredClient {
-    client: Client,
-    is_enabled: bool,
-}
-
-impl RegisteredClient {
-    /// The registration.
-    #[must_use]
-    pub const fn client(&self) -> &Client {
-        &self.client
-    }
-
-    /// Whether the client may be used; see [`set_client_enabled`](SqliteStore::set_client_enabled).
-    #[must_use]
-    pub const fn is_enabled(&self) -> bool {
-        self.is_enabled
-    }
-}
 
 /// The client of a row that begins with its id and its registration.
 fn client(row: &Row<'_>) -> Result<Client, Failure> {
@@ -183,9 +163,7 @@ impl SqliteStore {
     pub async fn clients(&self, after: &str, most: usize) -> Result<Vec<RegisteredClient>, OperationError> {
         let (after, most) = (after.to_owned(), i64::try_from(most).unwrap_or(i64::MAX));
         let list = move |db: &Db| {
-            db.rows(LIST, params![after, most], |row| {
-                Ok(RegisteredClient { client: client(row)?, is_enabled: get(row, 2)? })
-            })
+            db.rows(LIST, params![after, most], |row| Ok(RegisteredClient::new(client(row)?, get(row, 2)?)))
         };
         Ok(self.read(list).await?)
     }

@@ -114,12 +114,10 @@ mod users;
 mod writer;
 
 pub use builder::SqliteStoreBuilder;
-pub use clients::RegisteredClient;
 pub use error::SqliteError;
 pub use limiter::SqliteLimiter;
 pub use stats::SqliteStats;
 pub use store::SqliteStore;
-pub use users::{NewUser, UserEntry};
 
 #[cfg(test)]
 #[path = "plans_tests.rs"]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
 use tower_password_grant::error::{BackendErrorKind, OperationError};
 use tower_password_grant::limiter::LimiterOperator as _;
-use tower_password_grant::sqlite::{NewUser, SqliteStore};
-use tower_password_grant::store::RefreshTokenStore as _;
+use tower_password_grant::sqlite::SqliteStore;
+use tower_password_grant::store::{NewUser, RefreshTokenStore as _};
 use tower_password_grant::{
     Attempt, BackendError, Client, ClientRegistry, CredentialVerifier as _, Password, verify_fn,
 };

@@ -8,10 +8,10 @@ use async_trait::async_trait;
 use tower_password_grant::MaybeFuture;
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
 use tower_password_grant::audit::{AuditEvent, AuditOutcome, Reason};
-use tower_password_grant::sqlite::{NewUser, SqliteStore};
+use tower_password_grant::sqlite::SqliteStore;
 use tower_password_grant::store::{
     AccessTokenRecord, AccessTokenStore, FamilyId, LoginName, MemoryAccessTokens, MemoryRefreshTokens, NewFamily,
-    RefreshTokenStore, Rotation, SecretDigest, StoredFamily, StoredUser, UserStatus, UserStore,
+    NewUser, RefreshTokenStore, Rotation, SecretDigest, StoredFamily, StoredUser, UserStatus, UserStore,
 };
 use tower_password_grant::token::{RefreshTokens, Token};
 use tower_password_grant::{

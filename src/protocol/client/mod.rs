@@ -4,6 +4,7 @@ pub(crate) mod builder;
 pub(crate) mod credentials;
 pub(crate) mod error;
 pub(crate) mod grant_type;
+pub(crate) mod listed;
 mod members;
 pub(crate) mod policy;
 pub(crate) mod realms;

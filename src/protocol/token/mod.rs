@@ -4,6 +4,7 @@ pub(crate) mod claims;
 pub(crate) mod clock_steps;
 pub(crate) mod credentials;
 pub(crate) mod family;
+pub(crate) mod holder;
 pub(crate) mod lifetime;
 pub(crate) mod lineage;
 pub(crate) mod methods;

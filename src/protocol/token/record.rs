@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::claims::Claims;
 use super::family::FamilyId;
+use super::holder::Holder;
 use super::methods::AuthenticationMethods;
 use super::subject_at_client::SubjectAtClient;
 use crate::protocol::client::registered::ClientId;
@@ -53,14 +54,6 @@ impl From<RecordParts> for AccessTokenRecord {
     fn from(parts: RecordParts) -> Self {
         Self(Arc::new(parts))
     }
-}
-
-/// The login that access tokens belong to.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Holder<'a> {
-    Family(FamilyId),
-    /// Without a family the logins of a subject at a client look alike.
-    Subject(SubjectAtClient<'a>),
 }
 
 impl AccessTokenRecord {

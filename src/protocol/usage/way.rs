@@ -51,6 +51,18 @@ impl LoginWay {
     pub fn from_number(number: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|way| way.number() == number)
     }
+
+    /// The number of a way together with whether a password has begun the logins, for a key.
+    #[allow(dead_code, reason = "for rooms, which are features")]
+    pub(crate) const fn number_with(self, is_by_password: bool) -> u8 {
+        self.number().saturating_mul(2).saturating_add(is_by_password as u8)
+    }
+
+    /// What has this [number](Self::number_with), if there is something.
+    #[allow(dead_code, reason = "for rooms, which are features")]
+    pub(crate) fn from_number_with(number: u8) -> Option<(Self, bool)> {
+        Some((Self::from_number(number / 2)?, number % 2 == 1))
+    }
 }
 
 impl Serialize for LoginWay {
@@ -68,7 +80,11 @@ mod tests {
         for (at, way) in LoginWay::ALL.into_iter().enumerate() {
             assert_eq!((usize::from(way.number()), LoginWay::from_number(way.number())), (at, Some(way)));
             assert_eq!(LoginWay::ALL.into_iter().filter(|other| other.as_str() == way.as_str()).count(), 1);
+            for is_by_password in [false, true] {
+                let number = way.number_with(is_by_password);
+                assert_eq!(LoginWay::from_number_with(number), Some((way, is_by_password)));
+            }
         }
-        assert_eq!(LoginWay::from_number(5), None);
+        assert_eq!((LoginWay::from_number(5), LoginWay::from_number_with(10)), (None, None));
     }
 }

@@ -3,7 +3,6 @@
 use rusqlite::params;
 
 use super::place::Places;
-use super::row::way_number;
 use crate::protocol::usage::day::Day;
 use crate::protocol::usage::row::{LoginCount, UsageBatch, UsageRow};
 use crate::sqlite::db::Db;
@@ -40,7 +39,7 @@ fn merge(db: &Db, place: i64, row: &UsageRow) -> Result<(), Failure> {
     let values = params![
         place,
         row.subject,
-        way_number(usage.way, usage.is_by_password),
+        usage.way.number_with(usage.is_by_password),
         usage.first.number(),
         usage.last.number(),
         usage.refreshed.map(Day::number),
@@ -51,6 +50,6 @@ fn merge(db: &Db, place: i64, row: &UsageRow) -> Result<(), Failure> {
 
 fn keep(db: &Db, place: i64, count: &LoginCount) -> Result<(), Failure> {
     let logins = i64::try_from(count.logins).map_err(|_| Failure::Value("a number of logins"))?;
-    let way = way_number(count.way, count.is_by_password);
+    let way = count.way.number_with(count.is_by_password);
     db.execute(COUNT, params![count.day.number(), place, way, count.writer.cast_signed(), logins]).map(drop)
 }

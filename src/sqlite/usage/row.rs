@@ -8,15 +8,10 @@ use crate::protocol::usage::way::LoginWay;
 use crate::sqlite::columns::get;
 use crate::sqlite::failure::Failure;
 
-/// The number of a way, with whether a password has begun the logins.
-pub(super) fn way_number(way: LoginWay, is_by_password: bool) -> i64 {
-    i64::from(way.number()).saturating_mul(2).saturating_add(i64::from(is_by_password))
-}
-
 /// The way of a number, and whether a password has begun the logins.
 pub(super) fn way(row: &Row<'_>, column: usize) -> Result<(LoginWay, bool), Failure> {
     let number: u8 = get(row, column).map_err(|_| BAD_WAY)?;
-    Ok((LoginWay::from_number(number / 2).ok_or(BAD_WAY)?, number % 2 == 1))
+    LoginWay::from_number_with(number).ok_or(BAD_WAY)
 }
 
 const BAD_WAY: Failure = Failure::Row("the way of a login");

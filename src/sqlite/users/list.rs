@@ -1,14 +1,14 @@
 //! What an operator sees of the users, and how their names are changed.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use rusqlite::{Row, params};
 
-use super::new_user::canonical;
-use super::store::{ADD_NAME, directory, read_status, realm};
-use crate::boundary::backend::{BackendError, OperationError};
-use crate::boundary::users::stored_user::UserStatus;
+use super::store::{ADD_NAME, read_status, realm};
+use crate::boundary::backend::OperationError;
+use crate::boundary::users::entry::UserEntry;
+use crate::boundary::users::new_user::canonical_names;
+use crate::protocol::realm::directory;
 use crate::sqlite::columns::get;
 use crate::sqlite::db::Db;
 use crate::sqlite::failure::Failure;
@@ -23,58 +23,8 @@ const DROP_NAMES: &str = "DELETE FROM user_names WHERE user = ?1";
 
 pub(super) const STATEMENTS: [&str; 5] = [LIST, NAMES, REALM, IS_ANOTHERS, DROP_NAMES];
 
-/// A user of a [`SqliteStore`] as its operator sees it.
-#[derive(Clone)]
-pub struct UserEntry {
-    id: String,
-    realm: Option<String>,
-    names: Vec<String>,
-    status: UserStatus,
-    has_password: bool,
-}
-
-impl UserEntry {
-    /// The id.
-    #[must_use]
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// The realm, if the user is in one.
-    #[must_use]
-    pub fn realm(&self) -> Option<&str> {
-        self.realm.as_deref()
-    }
-
-    /// Login name and aliases, each in its [canonical form](crate::user::AccountKey::canonical), in alphabetical order.
-    #[must_use]
-    pub fn names(&self) -> &[String] {
-        &self.names
-    }
-
-    /// Whether the user may log in.
-    #[must_use]
-    pub const fn status(&self) -> &UserStatus {
-        &self.status
-    }
-
-    /// Whether there is a password.
-    #[must_use]
-    pub const fn has_password(&self) -> bool {
-        self.has_password
-    }
-}
-
-impl fmt::Debug for UserEntry {
-    /// Without the names.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UserEntry").field("id", &self.id).field("status", &self.status).finish_non_exhaustive()
-    }
-}
-
 fn read_entry(row: &Row<'_>) -> Result<UserEntry, Failure> {
-    let (id, realm, has_password) = (get(row, 0)?, get(row, 1)?, get(row, 5)?);
-    Ok(UserEntry { id, realm, names: Vec::new(), status: read_status(row)?, has_password })
+    Ok(UserEntry::new(get(row, 0)?, get(row, 1)?, read_status(row)?, get(row, 5)?))
 }
 
 fn set_names(db: &Db, id: &str, names: &BTreeSet<String>) -> Result<bool, Failure> {
@@ -103,7 +53,8 @@ impl SqliteStore {
         let list = move |db: &Db| {
             let mut users = db.rows(LIST, params![after, most], read_entry)?;
             for user in &mut users {
-                user.names = db.rows(NAMES, [&user.id], |row| get(row, 0))?;
+                let names: Vec<String> = db.rows(NAMES, [user.id()], |row| get(row, 0))?;
+                user.add_names(names);
             }
             Ok(users)
         };
@@ -121,11 +72,7 @@ impl SqliteStore {
         user_id: &str,
         names: impl IntoIterator<Item = &'a str>,
     ) -> Result<bool, OperationError> {
-        let names: BTreeSet<String> = names.into_iter().map(canonical).collect();
-        if names.is_empty() || names.contains("") {
-            return Err(BackendError::fault("a login name is empty: give one with a visible character").into());
-        }
-        let id = user_id.to_owned();
+        let (id, names) = (user_id.to_owned(), canonical_names(names)?);
         Ok(self.write(move |db| set_names(db, &id, &names)).await?)
     }
 }

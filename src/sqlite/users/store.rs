@@ -1,17 +1,16 @@
-use std::iter;
+use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use rusqlite::{Params, Row, params};
 
-use super::new_user::NewUser;
 use crate::boundary::access::AccessTokenStore;
 use crate::boundary::backend::{BackendError, OperationError};
 use crate::boundary::users::insert::UserInsert;
 use crate::boundary::users::login_name::LoginName;
+use crate::boundary::users::new_user::NewUser;
 use crate::boundary::users::store::UserStore;
 use crate::boundary::users::stored_user::{StoredUser, UserStatus};
-use crate::protocol::realm::subject_of_all_realms;
-use crate::protocol::wire::host_code::HostCode;
+use crate::protocol::realm::{directory, subjects_of};
 use crate::sqlite::access::revoke_some_of;
 use crate::sqlite::columns::get;
 use crate::sqlite::db::Db;
@@ -38,42 +37,9 @@ const SAVE_HASH: &str = "UPDATE users SET password_hash = ?3 WHERE id = ?1 AND p
 pub(super) const STATEMENTS: [&str; 10] =
     [ADD, HAS_NAME, ADD_NAME, SET_HASH, END_LOGINS, SET_STATUS, REMOVE, FIND, FIND_BY_ID, SAVE_HASH];
 
-/// The name space of a realm; that of no realm is not that of a realm without a name.
-pub(super) fn directory(realm: Option<&str>) -> String {
-    realm.map_or_else(|| "-".to_owned(), |realm| format!("+{realm}"))
-}
-
-/// The columns of a status.
-type StatusColumns = (&'static str, Option<String>, Option<String>);
-
-fn write_status(status: &UserStatus) -> StatusColumns {
-    match status {
-        UserStatus::Active => ("active", None, None),
-        UserStatus::Disabled => ("disabled", None, None),
-        UserStatus::Locked => ("locked", None, None),
-        UserStatus::PasswordExpired => ("password_expired", None, None),
-        UserStatus::Unverified => ("unverified", None, None),
-        UserStatus::Denied(code) => {
-            ("denied", Some(code.code.as_str().to_owned()), Some(code.description.as_str().to_owned()))
-        }
-    }
-}
-
 pub(super) fn read_status(row: &Row<'_>) -> Result<UserStatus, Failure> {
-    const BAD: Failure = Failure::Row("the status of a user");
-    let status: String = get(row, 2)?;
-    Ok(match status.as_str() {
-        "active" => UserStatus::Active,
-        "disabled" => UserStatus::Disabled,
-        "locked" => UserStatus::Locked,
-        "password_expired" => UserStatus::PasswordExpired,
-        "unverified" => UserStatus::Unverified,
-        "denied" => {
-            let (code, description): (String, String) = (get(row, 3)?, get(row, 4)?);
-            UserStatus::Denied(HostCode::new(code, description).map_err(|_| BAD)?)
-        }
-        _ => return Err(BAD),
-    })
+    let (name, code, description): (String, _, _) = (get(row, 2)?, get(row, 3)?, get(row, 4)?);
+    UserStatus::from_columns(&name, code, description).ok_or(Failure::Row("the status of a user"))
 }
 
 fn read_user(row: &Row<'_>) -> Result<StoredUser, Failure> {
@@ -84,19 +50,19 @@ fn read_user(row: &Row<'_>) -> Result<StoredUser, Failure> {
         .with_credential_version(version.to_string()))
 }
 
-fn add(db: &Db, user: &NewUser) -> Result<bool, Failure> {
+fn add(db: &Db, user: &NewUser, names: &BTreeSet<String>) -> Result<bool, Failure> {
     let directory = directory(user.realm.as_deref());
-    for name in &user.names {
+    for name in names {
         if db.row(HAS_NAME, [&directory, name], |_| Ok(()))?.is_some() {
             return Ok(false);
         }
     }
-    let (status, code, description) = write_status(&user.status);
+    let (status, code, description) = user.status.to_columns();
     let (realm, hash, version) = (&user.realm, &user.password_hash, user.credential_version);
     if db.execute(ADD, params![user.id, realm, hash, status, code, description, version])? == 0 {
         return Ok(false);
     }
-    for name in &user.names {
+    for name in names {
         db.execute(ADD_NAME, [&directory, name, &user.id])?;
     }
     Ok(true)
@@ -124,7 +90,7 @@ impl SqliteStore {
         let (user, ended) = (id.to_owned(), self.now());
         let change = move |db: &Db| {
             let Some(realm) = db.row(sql, values, realm)? else { return Ok(None) };
-            let subjects = subjects(realm.as_deref(), user);
+            let subjects = subjects_of(realm.as_deref(), user);
             for subject in &subjects {
                 end_families_of(db, realm.as_deref(), subject, ended)?;
                 revoke_some_of(db, realm.as_deref(), subject)?;
@@ -140,13 +106,6 @@ impl SqliteStore {
     }
 }
 
-/// Both subjects that the logins of a user may have: [`Realms`](crate::realms::Realms) puts the realm in front, unless it keeps the
-/// identifiers.
-fn subjects(realm: Option<&str>, user: String) -> Vec<String> {
-    let of_all_realms = realm.map(|realm| subject_of_all_realms(realm, &user));
-    iter::once(user).chain(of_all_realms).collect()
-}
-
 /// The users. What is changed here holds from the next request on.
 impl SqliteStore {
     /// Adds a user with all names, and answers whether there was room for them: `false`, and nothing is changed, if the
@@ -155,10 +114,8 @@ impl SqliteStore {
     /// # Errors
     /// As any operation; also for a name of white space and invisible characters only.
     pub async fn add_user(&self, user: NewUser) -> Result<bool, OperationError> {
-        if user.names.contains("") {
-            return Err(BackendError::fault("a login name is empty: give one with a visible character").into());
-        }
-        Ok(self.write(move |db| add(db, &user)).await?)
+        let names = user.names()?.clone();
+        Ok(self.write(move |db| add(db, &user, &names)).await?)
     }
 
     /// Sets another password, or none, and [ends all logins](Self::end_logins) so far. Answers whether there is such a
@@ -192,7 +149,7 @@ impl SqliteStore {
     pub async fn set_user_status(&self, user_id: &str, status: UserStatus) -> Result<bool, OperationError> {
         let id = user_id.to_owned();
         let set = move |db: &Db| {
-            let (status, code, description) = write_status(&status);
+            let (status, code, description) = status.to_columns();
             Ok(db.execute(SET_STATUS, params![id, status, code, description])? > 0)
         };
         Ok(self.write(set).await?)
@@ -236,12 +193,6 @@ impl UserInsert for SqliteStore {
         login: &LoginName<'_>,
         realm: Option<&str>,
     ) -> Result<bool, BackendError> {
-        let version = user.credential_version().and_then(|version| version.parse().ok());
-        let new = NewUser::new(user.id(), login.canonical())
-            .with_realm(realm)
-            .with_password_hash(user.password_hash().map(str::to_owned))
-            .with_status(user.status().clone())
-            .with_credential_version(version.unwrap_or_default());
-        Ok(self.add_user(new).await?)
+        Ok(self.add_user(NewUser::moved(user, login, realm)).await?)
     }
 }

@@ -351,7 +351,9 @@ pub async fn user_insert<S: UserInsert>(make: impl AsyncFn([(String, StoredUser)
 /// ```
 /// use tower_password_grant::testing::contract;
 /// # #[cfg(feature = "sqlite")]
-/// use tower_password_grant::sqlite::{NewUser, SqliteStore};
+/// use tower_password_grant::sqlite::SqliteStore;
+/// # #[cfg(feature = "sqlite")]
+/// use tower_password_grant::store::NewUser;
 ///
 /// # #[cfg(feature = "sqlite")]
 /// # async fn shown(file: &std::path::Path) {

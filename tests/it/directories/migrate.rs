@@ -11,8 +11,10 @@ use tokio::sync::Barrier;
 use tower_password_grant::MaybeFuture;
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
 use tower_password_grant::realms::{Migrate, Realms, UserImport};
-use tower_password_grant::sqlite::{NewUser, SqliteStore, UserEntry};
-use tower_password_grant::store::{LoginName, MemoryRefreshTokens, StoredUser, UserStatus, UserStore};
+use tower_password_grant::sqlite::SqliteStore;
+use tower_password_grant::store::{
+    LoginName, MemoryRefreshTokens, NewUser, StoredUser, UserEntry, UserStatus, UserStore,
+};
 use tower_password_grant::{BackendError, CredentialVerifier, Denial, Subject, verify_fn};
 
 use super::world::{Account, House, Plain, face, roomy};

@@ -8,8 +8,8 @@ use rusqlite::Connection;
 use tower_password_grant::MaybeFuture;
 use tower_password_grant::argon2::Argon2Verifier;
 use tower_password_grant::realms::{ImportedUser, Migrate, UserImport};
-use tower_password_grant::sqlite::{NewUser, SqliteStore};
-use tower_password_grant::store::{LoginName, StoredUser, UserInsert, UserStore};
+use tower_password_grant::sqlite::SqliteStore;
+use tower_password_grant::store::{LoginName, NewUser, StoredUser, UserInsert, UserStore};
 use tower_password_grant::user::{AccountKey, Recheck};
 use tower_password_grant::{Attempt, BackendError, CredentialVerifier, Subject, Verdict};
 

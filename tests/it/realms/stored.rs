@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
 use tower_password_grant::realms::Realms;
-use tower_password_grant::sqlite::{NewUser, SqliteStore};
+use tower_password_grant::sqlite::SqliteStore;
+use tower_password_grant::store::NewUser;
 use tower_password_grant::token::{IntrospectionEndpoint, RefreshTokens};
 use tower_password_grant::{
     ClientRegistry as _, OpaqueIssuer, Password, PasswordGrant, PasswordGrantLayer, PeerAddress,

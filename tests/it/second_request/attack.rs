@@ -6,8 +6,7 @@ use std::time::Duration;
 use tower_password_grant::Password;
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
 use tower_password_grant::limiter::Limits;
-use tower_password_grant::sqlite::NewUser;
-use tower_password_grant::store::UserStatus;
+use tower_password_grant::store::{NewUser, UserStatus};
 use tower_password_grant::user::HostCode;
 
 use super::{BOTH, Counted, Counter};

@@ -241,7 +241,7 @@ async fn others_are_served_while_many_access_tokens_are_removed() {
 
     #[cfg(feature = "argon2")]
     {
-        let user = tower_password_grant::sqlite::NewUser::new("user-17", "name");
+        let user = tower_password_grant::store::NewUser::new("user-17", "name");
         assert!(store.add_user(user).await.unwrap());
         insert("of a user", None).await;
         let (ended, served) = served_during(&store, "u", store.end_logins("user-17")).await;

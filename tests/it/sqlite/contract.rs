@@ -4,8 +4,8 @@ use std::sync::Mutex;
 
 use tower_password_grant::Client;
 use tower_password_grant::limiter::LimiterOperator;
-use tower_password_grant::sqlite::{NewUser, SqliteStore};
-use tower_password_grant::store::StoredUser;
+use tower_password_grant::sqlite::SqliteStore;
+use tower_password_grant::store::{NewUser, StoredUser};
 use tower_password_grant::testing::contract;
 
 use crate::support::folder::Folder;

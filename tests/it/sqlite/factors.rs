@@ -4,9 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use tower_password_grant::clock::Clock as _;
 use tower_password_grant::mfa::{AuthenticatorKind, FactorUser};
-use tower_password_grant::sqlite::{NewUser, SqliteStore};
+use tower_password_grant::sqlite::SqliteStore;
 use tower_password_grant::store::{
-    Authenticator, AuthenticatorId, Enrolment, FactorStore as _, RecoveryCodes, SecretDigest,
+    Authenticator, AuthenticatorId, Enrolment, FactorStore as _, NewUser, RecoveryCodes, SecretDigest,
 };
 
 use crate::support::ManualClock;

@@ -1,8 +1,10 @@
 //! The table of users, for the verifier of the feature `argon2`.
 
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
-use tower_password_grant::sqlite::{NewUser, SqliteStore};
-use tower_password_grant::store::{AccessTokenRecord, AccessTokenStore, LoginName, StoredUser, UserStatus, UserStore};
+use tower_password_grant::sqlite::SqliteStore;
+use tower_password_grant::store::{
+    AccessTokenRecord, AccessTokenStore, LoginName, NewUser, StoredUser, UserStatus, UserStore,
+};
 use tower_password_grant::testing::{TokenUsed, attempt, begin_family};
 use tower_password_grant::user::{HostCode, SecretKeys};
 use tower_password_grant::{ClientId, CredentialVerifier, Denial, Password, Verdict};
