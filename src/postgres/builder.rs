@@ -107,7 +107,6 @@ impl<C: PostgresConnection> PostgresStoreBuilder<C> {
             connection: Box::new(self.connection),
             breaker: Breaker::new("PostgreSQL"),
             statements: Statements::of(&name.quoted()),
-            records_table: format!("{}.attempt_records", name.quoted()),
             deadline: self.deadline,
             tokens_per_login: most,
             identity: StoreIdentity::new(),

@@ -32,7 +32,7 @@ impl Cells {
         self.number_or_none()?.ok_or(Failure::Row("a number"))
     }
 
-    fn number_or_none(&mut self) -> Result<Option<i64>, Failure> {
+    pub(super) fn number_or_none(&mut self) -> Result<Option<i64>, Failure> {
         match self.next("a number")? {
             PostgresCell::Null => Ok(None),
             PostgresCell::BigInt(value) => Ok(Some(value)),

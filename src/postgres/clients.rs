@@ -76,11 +76,13 @@ impl<C> fmt::Debug for PostgresClients<C> {
 
 fn bound<'a>(value: &'a PostgresValue<'_>) -> (&'a (dyn ToSql + Sync), Type) {
     match value {
+        PostgresValue::Bool(value) => (value, Type::BOOL),
         PostgresValue::Bytes(value) => (value, Type::BYTEA),
         PostgresValue::Text(value) => (value, Type::TEXT),
         PostgresValue::BigInt(value) => (value, Type::INT8),
         PostgresValue::BytesList(value) => (value, Type::BYTEA_ARRAY),
         PostgresValue::BigIntList(value) => (value, Type::INT8_ARRAY),
+        PostgresValue::TextList(value) => (value, Type::TEXT_ARRAY),
     }
 }
 

@@ -50,6 +50,8 @@ impl<C: PostgresConnection + ?Sized> PostgresConnection for Arc<C> {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum PostgresValue<'a> {
+    /// `boolean`
+    Bool(Option<bool>),
     /// `bytea`
     Bytes(Option<&'a [u8]>),
     /// `text`
@@ -60,6 +62,8 @@ pub enum PostgresValue<'a> {
     BytesList(Vec<Option<&'a [u8]>>),
     /// `bigint[]`
     BigIntList(Vec<i64>),
+    /// `text[]`
+    TextList(Vec<Option<&'a str>>),
 }
 
 /// One value of a row. The statements of the store give these types and no others.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::connection::PostgresFailure;
 use crate::boundary::backend::BackendError;
 use crate::observe::breaker::Outage;
+use crate::protocol::client::error::{ClientError, RegistrationError};
 use crate::protocol::token::lineage::LineageError;
 
 /// When to try again if the server has no connection left.
@@ -24,12 +25,21 @@ pub(super) enum Failure {
     /// The same of a lineage. One that a later version wrote is for a process of that version.
     #[error("the PostgreSQL store cannot read a row: {0}")]
     Lineage(#[from] LineageError),
+    /// The same of a client.
+    #[error("the PostgreSQL store cannot read a row: {0}")]
+    Registration(#[from] RegistrationError),
     /// What was given cannot be written.
     #[error("the PostgreSQL store cannot keep {0}")]
     Value(&'static str),
     /// The server has failed several times in a row, and is left alone for this time.
     #[error("PostgreSQL is left alone for a while, since it has failed several times in a row")]
     Away(Duration),
+    /// What a client was changed into is none.
+    #[error("{0}")]
+    Client(#[from] ClientError),
+    /// Others were first each time.
+    #[error("others changed the same in PostgreSQL {0} times before this operation could")]
+    Overtaken(u32),
 }
 
 /// What a second try of a statement may bring.
@@ -68,8 +78,11 @@ impl Failure {
     pub(super) fn into_backend(self) -> BackendError {
         let hope = match &self {
             Self::Statement(failure) => Hope::of(failure),
-            Self::Deadline(_) | Self::Lineage(LineageError::Later) => Hope::Later,
-            Self::Lineage(_) | Self::Row(_) | Self::Value(_) => Hope::None,
+            Self::Deadline(_)
+            | Self::Overtaken(_)
+            | Self::Lineage(LineageError::Later)
+            | Self::Registration(RegistrationError::Later) => Hope::Later,
+            Self::Lineage(_) | Self::Registration(_) | Self::Row(_) | Self::Value(_) | Self::Client(_) => Hope::None,
             Self::Away(wait) => {
                 let wait = *wait;
                 return BackendError::unavailable(self).with_retry_after(wait);
@@ -92,7 +105,13 @@ impl Outage for Failure {
                 state == "25006" || ["08", "53", "57P", "58"].iter().any(|class| state.starts_with(class))
             }),
             Self::Deadline(_) => true,
-            Self::Row(_) | Self::Lineage(_) | Self::Value(_) | Self::Away(_) => false,
+            Self::Row(_)
+            | Self::Lineage(_)
+            | Self::Registration(_)
+            | Self::Value(_)
+            | Self::Client(_)
+            | Self::Overtaken(_)
+            | Self::Away(_) => false,
         }
     }
 

@@ -1,16 +1,17 @@
 //! What is over, and removed.
 
-use super::connection::PostgresValue::{BigInt, Text};
+use super::connection::PostgresValue::{self, BigInt, Text};
 use super::failure::Failure;
 use super::store::{PostgresStore, ROWS};
 use crate::boundary::backend::OperationError;
 
-/// How many pages of the table of counted attempts one statement looks at: 4 MiB.
+/// How many pages of a table one statement looks at where no index leads: 4 MiB.
 const PAGES: usize = 512;
 
 impl PostgresStore {
     /// Removes what is over: expired access tokens and families, families that ended ten minutes ago with what belongs to them,
-    /// one-time values an hour after their end, and counts that say nothing any more. Answers how many rows there were.
+    /// one-time values an hour after their end, enrolments of authenticators that waited for a day, and counts that say nothing any
+    /// more. Answers how many rows there were.
     ///
     /// It goes in steps of at most 1,000 rows, each a transaction of its own, and leaves out what another call is at work on: so
     /// any number of servers may prune at once, every few minutes, and no request waits for it.
@@ -31,30 +32,26 @@ impl PostgresStore {
             (&statements.prune_ended_families, ROWS),
             (&statements.prune_families, ROWS),
             (&statements.prune_spent_values, ROWS),
+            (&statements.prune_waiting_factors, ROWS),
         ] {
-            loop {
-                let rows = self.count(statement, &[]).await?;
-                removed = removed.saturating_add(rows);
-                if rows < least {
-                    break;
-                }
-            }
+            removed = removed.saturating_add(self.count_until(statement, &[], least).await?);
         }
-        Ok(removed.saturating_add(self.prune_records().await?))
+        let records = self.prune_pages(&statements.attempt_records, &statements.prune_records, &[]).await?;
+        Ok(removed.saturating_add(records))
     }
 
-    async fn prune_records(&self) -> Result<u64, Failure> {
-        let statements = self.statements();
-        let pages = self.row(&statements.record_pages, &[Text(Some(self.records_table()))]).await?.number()?;
+    /// Removes by a statement that looks through some pages of a table, which begin with its first value.
+    pub(super) async fn prune_pages(
+        &self,
+        table: &str,
+        statement: &str,
+        values: &[PostgresValue<'_>],
+    ) -> Result<u64, Failure> {
+        let pages = self.row(&self.statements().pages_of, &[Text(Some(table))]).await?.number()?;
         let mut removed = 0_u64;
         for page in (0..pages).step_by(PAGES) {
-            loop {
-                let rows = self.count(&statements.prune_records, &[BigInt(Some(page))]).await?;
-                removed = removed.saturating_add(rows);
-                if rows < ROWS {
-                    break;
-                }
-            }
+            let values = [&[BigInt(Some(page))], values].concat();
+            removed = removed.saturating_add(self.count_until(statement, &values, ROWS).await?);
         }
         Ok(removed)
     }

@@ -5,7 +5,9 @@ use super::error::PostgresError;
 /// The version of the tables. Until the first release it stays 1, whatever changes in them.
 pub(super) const VERSION: i64 = 1;
 
-const SCHEMA: &str = include_str!("schema.sql");
+/// The tables, and then the functions.
+const SCHEMA: &str =
+    concat!(include_str!("schema.sql"), include_str!("functions.sql"), include_str!("functions_of_users.sql"));
 
 /// The longest name that PostgreSQL does not cut off, in bytes.
 const LONGEST: usize = 63;

@@ -80,6 +80,91 @@ statements! {
         LEFT JOIN {schema}.attempt_records USING (key) ORDER BY place";
     swap_records = "SELECT {schema}.swap_attempt_records($1, $2, $3, $4, $5)";
 
+    put_client = "WITH done AS (
+            INSERT INTO {schema}.clients (id, registration, origins) VALUES ($1, $2, $3)
+            ON CONFLICT (id) DO UPDATE SET registration = excluded.registration, origins = excluded.origins RETURNING 1)
+        SELECT count(*) FROM done";
+    /// Only in the place of the registration that was seen.
+    change_client = "WITH done AS (
+            UPDATE {schema}.clients SET registration = $3, origins = $4 WHERE id = $1 AND registration = $2 RETURNING 1)
+        SELECT count(*) FROM done";
+    enable_client = "WITH done AS (UPDATE {schema}.clients SET is_enabled = $2 WHERE id = $1 RETURNING 1)
+        SELECT count(*) FROM done";
+    remove_client = "WITH done AS (DELETE FROM {schema}.clients WHERE id = $1 RETURNING 1) SELECT count(*) FROM done";
+    find_client = "SELECT id, registration FROM {schema}.clients WHERE id = $1";
+    find_enabled_client = "SELECT id, registration FROM {schema}.clients WHERE id = $1 AND is_enabled";
+    client_ids = "SELECT id FROM {schema}.clients WHERE id > $1 ORDER BY id LIMIT $2";
+    clients = "SELECT id, registration, is_enabled FROM {schema}.clients WHERE id > $1 ORDER BY id LIMIT $2";
+    allows_origin = "SELECT EXISTS (
+        SELECT FROM {schema}.clients WHERE is_enabled AND origins OPERATOR(pg_catalog.@>) ARRAY[$1])";
+
+    add_user = "SELECT {schema}.add_user($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    find_user = "SELECT id, password_hash, status, code, description, credential_version
+        FROM {schema}.user_names JOIN {schema}.users ON id = user_id WHERE directory = $1 AND name = $2";
+    find_user_by_id = "SELECT id, password_hash, status, code, description, credential_version
+        FROM {schema}.users WHERE id = $1 AND realm IS NOT DISTINCT FROM $2";
+    save_hash = "WITH done AS (
+            UPDATE {schema}.users SET password_hash = $3 WHERE id = $1 AND password_hash = $2 RETURNING 1)
+        SELECT count(*) FROM done";
+    set_user_status = "WITH done AS (
+            UPDATE {schema}.users SET status = $2, code = $3, description = $4 WHERE id = $1 RETURNING 1)
+        SELECT count(*) FROM done";
+    /// The realm of a user never changes: a user of this id in another realm is another user.
+    realm_of_user = "SELECT realm FROM {schema}.users WHERE id = $1";
+    set_password_hash = "WITH changed AS MATERIALIZED (
+            UPDATE {schema}.users SET password_hash = $4, credential_version = credential_version + 1
+            WHERE id = $1 AND realm IS NOT DISTINCT FROM $2 RETURNING 1)
+        SELECT {schema}.end_logins_of($2, $3) FROM changed";
+    end_logins = "WITH changed AS MATERIALIZED (
+            UPDATE {schema}.users SET credential_version = credential_version + 1
+            WHERE id = $1 AND realm IS NOT DISTINCT FROM $2 RETURNING 1)
+        SELECT {schema}.end_logins_of($2, $3) FROM changed";
+    remove_user = "WITH removed AS MATERIALIZED (
+            DELETE FROM {schema}.users WHERE id = $1 AND realm IS NOT DISTINCT FROM $2 RETURNING 1)
+        SELECT {schema}.end_logins_of($2, $3), {schema}.remove_factors_of($2, $3) FROM removed";
+    /// A row for each name.
+    users = "SELECT entry.id, realm, status, code, description, password_hash IS NOT NULL, name
+        FROM (SELECT * FROM {schema}.users WHERE id > $1 ORDER BY id LIMIT $2) AS entry
+        LEFT JOIN {schema}.user_names ON user_id = entry.id ORDER BY entry.id, name";
+    change_user_names = "SELECT {schema}.change_user_names($1, $2, $3, $4)";
+
+    factors_of = "SELECT id, name, sealed, created, is_active, last_step FROM {schema}.authenticators
+        WHERE subject = $1 AND realm IS NOT DISTINCT FROM $2 ORDER BY number";
+    change_factors = "SELECT {schema}.change_factors($1, $2, $3, $4, $5, $6)";
+    enrol_factor = "SELECT {schema}.enrol_factor($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+    remove_factors_of = "SELECT {schema}.remove_factors_of($1, $2)";
+    spend_step = "WITH done AS (
+            UPDATE {schema}.authenticators SET last_step = $4
+            WHERE id = $3 AND subject = $1 AND realm IS NOT DISTINCT FROM $2 AND (last_step IS NULL OR last_step < $4)
+            RETURNING 1)
+        SELECT count(*) FROM done";
+    swap_recovery_code = "WITH done AS (
+            UPDATE {schema}.authenticators SET codes = pg_catalog.array_replace(codes, $3, $4)
+            WHERE subject = $1 AND realm IS NOT DISTINCT FROM $2 AND is_active AND $3 = ANY (codes) RETURNING 1)
+        SELECT count(*) FROM done";
+
+    record_usage = "SELECT {schema}.record_usage($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+    usage_report = "SELECT * FROM {schema}.usage_report($1, $2)";
+    /// The rows of a client that come after a user, or the first ones, in the order of realm (none first), subject and way. Between a
+    /// text and the same with the least character behind it there is none. No function: the plan must know how few rows are wanted.
+    usage_page = "SELECT place.realm, kept.subject, kept.way::bigint, kept.first, kept.last, kept.refreshed, kept.families_end
+        FROM {schema}.usage_places AS place CROSS JOIN LATERAL (
+            SELECT * FROM {schema}.usage_rows AS own WHERE own.place = place.number
+            AND own.subject >= CASE WHEN place.realm IS NOT DISTINCT FROM $2
+                THEN coalesce($3 || E'\\x01', '') ELSE '' END
+            ORDER BY own.subject, own.way LIMIT $4) AS kept
+        WHERE place.client = $1 AND ($3 IS NULL OR $2 IS NULL OR place.realm >= $2)
+        ORDER BY place.realm NULLS FIRST, kept.subject, kept.way LIMIT $4";
+    /// There are few places, and an index leads to the rows of a subject in each.
+    forget_usage = "WITH mine AS (
+            SELECT place, subject, way FROM {schema}.usage_rows
+            WHERE place = ANY (ARRAY(SELECT number FROM {schema}.usage_places)) AND subject = $1
+            ORDER BY place, subject, way FOR UPDATE),
+        done AS (
+            DELETE FROM {schema}.usage_rows WHERE (place, subject, way) IN (SELECT place, subject, way FROM mine)
+            RETURNING 1)
+        SELECT count(*) FROM done";
+
     /// What is due, at most a thousand rows; those that another call is at work on are left to it.
     prune_access_tokens = "WITH due AS (
             SELECT digest FROM {schema}.access_tokens WHERE expires <= {schema}.statement_time()
@@ -113,7 +198,22 @@ statements! {
             LIMIT 1000 FOR UPDATE SKIP LOCKED),
         done AS (DELETE FROM {schema}.spent_values WHERE digest IN (SELECT digest FROM due) RETURNING 1)
         SELECT count(*) FROM done";
-    record_pages = "SELECT pg_catalog.pg_relation_size(pg_catalog.to_regclass($1))
+    /// Enrolments that were not confirmed within a day, with their recovery codes.
+    prune_waiting_factors = "WITH due AS (
+            SELECT id FROM {schema}.authenticators
+            WHERE NOT is_active AND created <= {schema}.statement_time() - 86400000 LIMIT 1000 FOR UPDATE SKIP LOCKED),
+        done AS (DELETE FROM {schema}.authenticators WHERE id IN (SELECT id FROM due) RETURNING 1)
+        SELECT count(*) FROM done";
+    prune_usage_counts = "WITH due AS (
+            SELECT day, place, way, writer FROM {schema}.usage_counts WHERE day < $1 LIMIT 1000 FOR UPDATE SKIP LOCKED),
+        done AS (
+            DELETE FROM {schema}.usage_counts
+            WHERE (day, place, way, writer) IN (SELECT day, place, way, writer FROM due) RETURNING 1)
+        SELECT count(*) FROM done";
+    /// The tables that no index leads through to what is due.
+    attempt_records = "{schema}.attempt_records";
+    usage_rows = "{schema}.usage_rows";
+    pages_of = "SELECT pg_catalog.pg_relation_size(pg_catalog.to_regclass($1))
         / pg_catalog.current_setting('block_size')::bigint";
     /// In 512 pages of the table from this one on: what no index finds is looked for in steps that end.
     prune_records = "WITH due AS (
@@ -121,5 +221,14 @@ statements! {
             WHERE ctid >= pg_catalog.format('(%s,0)', $1)::tid AND ctid < pg_catalog.format('(%s,0)', $1 + 512)::tid
             AND forgotten_at <= {schema}.statement_time() LIMIT 1000 FOR UPDATE SKIP LOCKED),
         done AS (DELETE FROM {schema}.attempt_records WHERE key IN (SELECT key FROM due) RETURNING 1)
+        SELECT count(*) FROM done";
+    /// As [`Usage::is_over`](crate::usage::Usage::is_over) says.
+    prune_usage_rows = "WITH due AS (
+            SELECT place, subject, way FROM {schema}.usage_rows
+            WHERE ctid >= pg_catalog.format('(%s,0)', $1)::tid AND ctid < pg_catalog.format('(%s,0)', $1 + 512)::tid
+            AND greatest(last, refreshed, families_end) < $2 LIMIT 1000 FOR UPDATE SKIP LOCKED),
+        done AS (
+            DELETE FROM {schema}.usage_rows WHERE (place, subject, way) IN (SELECT place, subject, way FROM due)
+            RETURNING 1)
         SELECT count(*) FROM done";
 }

@@ -27,8 +27,9 @@ pub(super) fn goes_by(clock: &SharedClock) -> bool {
     clock.agrees_with(&SystemClock::new())
 }
 
-/// Refresh token families, opaque access tokens, one-time values and counted attempts in PostgreSQL. Cloning is cheap, and all
-/// clones are one store. See the [module](self::super) for what it promises.
+/// Users, clients, refresh token families, opaque access tokens, one-time values, authenticators, counted attempts and the rows of
+/// the ledger of usage in PostgreSQL. Cloning is cheap, and all clones are one store. See the [module](self::super) for what it
+/// promises.
 #[derive(Clone)]
 pub struct PostgresStore(Arc<Inner>);
 
@@ -36,8 +37,6 @@ pub(super) struct Inner {
     pub(super) connection: Box<dyn PostgresConnection>,
     pub(super) breaker: Breaker,
     pub(super) statements: Statements,
-    /// The name of the table of counted attempts.
-    pub(super) records_table: String,
     pub(super) deadline: Duration,
     /// The most access tokens of one login.
     pub(super) tokens_per_login: i64,
@@ -58,10 +57,6 @@ impl PostgresStore {
         &self.0.statements
     }
 
-    pub(super) fn records_table(&self) -> &str {
-        &self.0.records_table
-    }
-
     pub(super) fn tokens_per_login(&self) -> i64 {
         self.0.tokens_per_login
     }
@@ -72,17 +67,21 @@ impl PostgresStore {
 
     /// Runs a statement, and answers its rows.
     pub(super) async fn rows(&self, text: &str, values: &[PostgresValue<'_>]) -> Result<Vec<PostgresRow>, Failure> {
-        let has_nul =
-            |value: &PostgresValue<'_>| matches!(value, PostgresValue::Text(Some(text)) if text.contains('\0'));
         if values.iter().any(has_nul) {
             return Err(Failure::Value("a text with a NUL character"));
         }
-        self.0.breaker.call(self.in_time(text, values)).await
+        self.0.breaker.call(self.rows_within(self.0.deadline, text, values)).await
     }
 
-    async fn in_time(&self, text: &str, values: &[PostgresValue<'_>]) -> Result<Vec<PostgresRow>, Failure> {
-        let answer = timeout(self.0.deadline, self.repeated(text, values));
-        answer.await.unwrap_or(Err(Failure::Deadline(self.0.deadline)))
+    /// The same within so much time, and whatever became of the calls before it.
+    pub(super) async fn rows_within(
+        &self,
+        deadline: Duration,
+        text: &str,
+        values: &[PostgresValue<'_>],
+    ) -> Result<Vec<PostgresRow>, Failure> {
+        let answer = timeout(deadline, self.repeated(text, values));
+        answer.await.unwrap_or(Err(Failure::Deadline(deadline)))
     }
 
     /// Runs a statement once more if another transaction was in its way, and it did nothing.
@@ -112,11 +111,21 @@ impl PostgresStore {
 
     /// How many rows a statement has changed that takes a thousand at a time, once there are no more.
     pub(super) async fn count_all(&self, text: &str, values: &[PostgresValue<'_>]) -> Result<u64, BackendError> {
+        self.count_until(text, values, ROWS).await.map_err(Failure::into_backend)
+    }
+
+    /// How many rows a statement has changed that takes some at a time, once it finds fewer than so many.
+    pub(super) async fn count_until(
+        &self,
+        text: &str,
+        values: &[PostgresValue<'_>],
+        least: u64,
+    ) -> Result<u64, Failure> {
         let mut all = 0_u64;
         loop {
-            let rows = self.count(text, values).await.map_err(Failure::into_backend)?;
+            let rows = self.count(text, values).await?;
             all = all.saturating_add(rows);
-            if rows < ROWS {
+            if rows < least {
                 return Ok(all);
             }
         }
@@ -125,6 +134,15 @@ impl PostgresStore {
     /// How many rows a statement has changed, or found.
     pub(super) async fn count(&self, text: &str, values: &[PostgresValue<'_>]) -> Result<u64, Failure> {
         Ok(self.row(text, values).await?.number()?.unsigned_abs())
+    }
+}
+
+/// Whether there is a character in it that no text of PostgreSQL has.
+fn has_nul(value: &PostgresValue<'_>) -> bool {
+    match value {
+        PostgresValue::Text(text) => text.is_some_and(|text| text.contains('\0')),
+        PostgresValue::TextList(texts) => texts.iter().flatten().any(|text| text.contains('\0')),
+        _ => false,
     }
 }
 

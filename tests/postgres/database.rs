@@ -41,8 +41,12 @@ pub fn builder_over(url: &str, schema: &str) -> PostgresStoreBuilder<Pooled> {
 
 /// Two stores over empty tables, as two processes have them.
 pub async fn make_two(server: &Postgres, schema: &str) -> [PostgresStore; 2] {
-    builder(server, schema).migrate().await.unwrap();
-    [builder(server, schema).open().await.unwrap(), builder(server, schema).open().await.unwrap()]
+    make_two_over(&server.url(), schema).await
+}
+
+pub async fn make_two_over(url: &str, schema: &str) -> [PostgresStore; 2] {
+    builder_over(url, schema).migrate().await.unwrap();
+    [builder_over(url, schema).open().await.unwrap(), builder_over(url, schema).open().await.unwrap()]
 }
 
 pub async fn new_two(server: &Postgres) -> [PostgresStore; 2] {

@@ -10,8 +10,12 @@
 mod cluster;
 mod contract;
 mod database;
+mod factors;
 mod outages;
 mod pages;
 mod pooler;
+mod registry;
 mod servers;
 mod tables;
+mod usage;
+mod users;

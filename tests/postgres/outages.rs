@@ -2,11 +2,16 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use tower_password_grant::BackendError;
 use tower_password_grant::error::BackendErrorKind::{Fault, Unavailable};
 use tower_password_grant::limiter::{AttemptRecords, RecordKey};
+use tower_password_grant::mfa::FactorUser;
 use tower_password_grant::postgres::PostgresStore;
-use tower_password_grant::store::{AccessTokenStore, FamilyId, OneTimeValues, RefreshTokenStore, SecretDigest};
+use tower_password_grant::store::{
+    AccessTokenStore, FactorStore, FamilyId, LoginName, OneTimeValues, RefreshTokenStore, SecretDigest, UsageStore,
+    UserStore,
+};
+use tower_password_grant::usage::{ClientUser, Day, DayRange, LoginWay, Usage, UsageBatch, UsageRow};
+use tower_password_grant::{BackendError, Client, ClientId, ClientRegistry};
 
 use crate::cluster::Postgres;
 use crate::database::{builder, connect, make_two, new_name};
@@ -20,8 +25,24 @@ async fn failures(store: &PostgresStore) -> Vec<BackendError> {
     failures.extend(RefreshTokenStore::revoke_subject(store, None, "a").await.err());
     failures.extend(AccessTokenStore::revoke(store, &digest).await.err());
     failures.extend(store.load(&[RecordKey::from_bytes([1; 16])]).await.err());
+    failures.extend(ClientRegistry::find(store, "app").await.err());
+    failures.extend(store.put_client(&Client::public("app").build().unwrap()).await.err().map(BackendError::from));
+    failures.extend(UserStore::find(store, &LoginName::new("alice"), None).await.err());
+    failures.extend(store.save_hash("user-1", "old", "new").await.err());
+    let (alice, now) = (FactorUser::new(None, "alice"), SystemTime::now());
+    failures.extend(store.list(alice, now).await.err());
+    failures.extend(store.remove_all(alice).await.err());
+    let today = Day::of(now);
+    let app = ClientId::new("app").unwrap();
+    failures.extend(store.stayers(&app, DayRange::new(today, today), None, 9).await.err());
+    let login = Usage::new(LoginWay::Password, true, today);
+    let row = UsageRow::new(ClientUser::new(&app, None, "alice"), login);
+    failures.extend(store.record(UsageBatch::new(vec![row], Vec::new())).await.err());
     failures
 }
+
+/// How many of them there are if nothing works.
+const ALL: usize = 13;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_stops_is_503_and_the_next_call_after_its_start_works() {
@@ -30,7 +51,7 @@ async fn a_server_that_stops_is_503_and_the_next_call_after_its_start_works() {
     assert!(failures(&store).await.is_empty());
     server.stop();
     let told = failures(&store).await;
-    assert_eq!(told.len(), 5, "{told:?}");
+    assert_eq!(told.len(), ALL, "{told:?}");
     assert!(told.iter().all(|error| error.kind() == Unavailable), "{told:?}");
     // After five failures in a row it is not asked any more, but by one call at a time.
     let alone = failures(&store).await;
@@ -55,7 +76,7 @@ async fn a_server_that_does_not_answer_is_503_at_the_deadline() {
     server.freeze(true);
     let told = failures(&store).await;
     server.freeze(false);
-    assert_eq!(told.len(), 5, "{told:?}");
+    assert_eq!(told.len(), ALL, "{told:?}");
     for error in &told {
         assert_eq!(
             (error.kind(), error.to_string().as_str()),
@@ -81,7 +102,7 @@ async fn a_server_that_may_not_write_is_503_for_what_writes() {
     // The signal takes a moment to reach the connections of the pool.
     let mut told = Vec::new();
     let started = Instant::now();
-    while told.len() < 3 {
+    while told.len() < 7 {
         assert!(started.elapsed() < Duration::from_secs(5), "{told:?}");
         told = failures(&store).await;
     }

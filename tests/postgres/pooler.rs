@@ -12,7 +12,8 @@ use tower_password_grant::postgres::PostgresStore;
 use tower_password_grant::testing::contract;
 
 use crate::cluster::{Postgres, free_port};
-use crate::database::{builder_over, errors, new_name};
+use crate::contract as suites;
+use crate::database::{errors, make_two_over, new_name};
 
 /// A pooler on a free port, which ends with this value.
 struct Pooler {
@@ -69,9 +70,7 @@ impl Pooler {
 
     /// Two stores over empty tables, all of whose statements go through the pooler.
     async fn new_two(&self) -> [PostgresStore; 2] {
-        let (name, url) = (new_name(), format!("postgres://postgres@127.0.0.1:{}/postgres", self.port));
-        builder_over(&url, &name).migrate().await.unwrap();
-        [builder_over(&url, &name).open().await.unwrap(), builder_over(&url, &name).open().await.unwrap()]
+        make_two_over(&format!("postgres://postgres@127.0.0.1:{}/postgres", self.port), &new_name()).await
     }
 }
 
@@ -82,6 +81,10 @@ async fn the_stores_keep_their_contracts_through_a_pooler_in_transaction_mode() 
     contract::one_time_values(async || pooler.new_two().await).await;
     contract::access_token_store(async || pooler.new_two().await).await;
     contract::attempt_records(async || pooler.new_two().await).await;
+    suites::clients(async || pooler.new_two().await).await;
+    suites::users(async || pooler.new_two().await).await;
+    contract::factor_store(async || pooler.new_two().await).await;
+    contract::usage_store(async || pooler.new_two().await).await;
     assert_eq!(errors(&server), [""; 0]);
     // These begin a family twice, which is one.
     contract::tokens_in_one_step(async || pooler.new_two().await).await;

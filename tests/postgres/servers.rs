@@ -12,9 +12,12 @@ use serde_json::Value;
 use tower::ServiceExt as _;
 use tower_password_grant::limiter::{AttackProtection, SharedKey, StoredLimiter};
 use tower_password_grant::postgres::PostgresStore;
-use tower_password_grant::store::{FamilyId, RefreshFamily, SecretDigest};
+use tower_password_grant::store::{
+    FamilyId, LoginName, NewUser, RefreshFamily, SecretDigest, StoredUser, UserStatus, UserStore,
+};
 use tower_password_grant::testing::{begin_family, contract};
 use tower_password_grant::token::RefreshTokens;
+use tower_password_grant::usage::UsageLedger;
 use tower_password_grant::user::Recheck;
 use tower_password_grant::{
     Attempt, BackendError, Client, ClientId, CredentialVerifier, Denial, OpaqueIssuer, PasswordGrant,
@@ -22,7 +25,7 @@ use tower_password_grant::{
 };
 
 use crate::cluster::Postgres;
-use crate::database::{connect, make_two, new_name, new_two};
+use crate::database::{connect, errors, make_two, new_name, new_two};
 
 /// Every user has the same password.
 struct Users;
@@ -153,4 +156,84 @@ async fn of_120_logins_at_once_over_two_servers_100_stay() {
     assert!(contract::together(logins).await.iter().all(Result::is_ok));
     let query = format!("SELECT count(*) FROM \"{name}\".refresh_families WHERE ended IS NULL");
     assert_eq!(connect(&server).await.query_one(&query, &[]).await.unwrap().get::<_, i64>(0), 100);
+}
+
+/// Users of the store, whose hashes are their passwords: what hashes them is not at stake here.
+struct StoredUsers(PostgresStore);
+
+impl StoredUsers {
+    fn verdict(user: StoredUser) -> Verdict {
+        match user.status().denial() {
+            Some(denial) => denial.into(),
+            None => user.into_subject().into(),
+        }
+    }
+}
+
+#[async_trait]
+impl CredentialVerifier for StoredUsers {
+    async fn verify(&self, attempt: Attempt) -> Result<Verdict, BackendError> {
+        let found = UserStore::find(&self.0, &LoginName::new(attempt.username()), attempt.realm()).await?;
+        let found = found.filter(|user| user.password_hash() == Some(attempt.password().expose()));
+        Ok(found.map_or_else(|| Denial::WrongPassword.into(), Self::verdict))
+    }
+
+    async fn recheck(&self, login: &Recheck) -> Result<Verdict, BackendError> {
+        let found = self.0.find_by_id(login.subject_id(), login.realm()).await?;
+        Ok(found.map_or_else(|| Denial::UnknownUser.into(), Self::verdict))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_with_everything_in_one_database_know_at_once_what_an_operator_changes_at_another() {
+    let Some(server) = Postgres::start("postgres-whole") else { return };
+    let name = new_name();
+    let stores = make_two(&server, &name).await;
+    let app = Client::public("app").allow_password_grant().allow_refresh_tokens().scopes("read").build().unwrap();
+    stores[0].put_client(&app).await.unwrap();
+    for user in ["alice", "bob"] {
+        let new = NewUser::new(format!("id-of-{user}"), user).with_password_hash("correct horse".to_owned());
+        assert!(stores[1].add_user(new).await.unwrap());
+    }
+    let ledgers = stores.clone().map(UsageLedger::new);
+    let serve = |number: usize| {
+        let (store, key) = (stores[number].clone(), SharedKey::new([7; 32]).unwrap());
+        PasswordGrant::builder()
+            .clients(store.clone())
+            .verifier(StoredUsers(store.clone()))
+            .issuer(OpaqueIssuer::new(store.clone()))
+            .refresh_tokens(RefreshTokens::in_store(store.clone()))
+            .attack_protection(
+                AttackProtection::new().limiter(Arc::new(StoredLimiter::new(store, &key))).shared_key(key),
+            )
+            .usage(ledgers[number].clone())
+            .peer_address(PeerAddress::extension(|address: &IpAddr| Some(*address)))
+            .build()
+            .unwrap()
+    };
+    let [one, other] = [serve(0), serve(1)];
+    let (status, tokens) = login(&one, "alice", "correct+horse").await;
+    assert_eq!(status, StatusCode::OK, "{tokens}");
+    let (status, of_bob) = login(&other, "Bob", "correct+horse").await;
+    assert_eq!(status, StatusCode::OK, "{of_bob}");
+
+    // A disabled client, a disabled user and a changed password hold at the other server from the next request on.
+    assert!(stores[0].set_client_enabled("app", false).await.unwrap());
+    assert_eq!(refresh(&other, &tokens["refresh_token"]).await.1["error"], "invalid_client");
+    assert!(stores[1].set_client_enabled("app", true).await.unwrap());
+    let (status, tokens) = refresh(&one, &tokens["refresh_token"]).await;
+    assert_eq!(status, StatusCode::OK, "{tokens}");
+    assert!(stores[0].set_user_status("id-of-bob", UserStatus::Disabled).await.unwrap());
+    assert_eq!(refresh(&other, &of_bob["refresh_token"]).await.1["error"], "invalid_grant");
+    assert!(stores[1].set_password_hash("id-of-alice", Some("another")).await.unwrap());
+    assert_eq!(refresh(&one, &tokens["refresh_token"]).await.1["error"], "invalid_grant");
+    assert_eq!(login(&one, "alice", "correct+horse").await.0, StatusCode::BAD_REQUEST);
+    assert_eq!(login(&other, "alice", "another").await.0, StatusCode::OK);
+    // One ledger says what both have seen.
+    for ledger in &ledgers {
+        ledger.flush().await.unwrap();
+    }
+    let report = ledgers[0].report(Duration::from_secs(86_400)).await.unwrap();
+    assert_eq!((report.clients.len(), report.clients[0].users, report.clients[0].ways[0].logins), (1, 2, 3));
+    assert_eq!(errors(&server), [""; 0]);
 }

@@ -10,9 +10,14 @@ use serde::{Serialize, Serializer};
 use super::day::{Day, DayRange};
 use super::row::Usage;
 use super::standing::Standing;
+use super::way::LoginWay;
 
 /// Of so many rows a page is made at most, so that it costs the same where nearly everybody has moved.
 const MOST_ROWS: usize = 4_096;
+
+/// More rows than this no scan takes: a user has a row for each way and beginning, and one more row ends the last user.
+#[allow(dead_code, reason = "for rooms, which are features")]
+pub(crate) const MOST_READ: i64 = MOST_ROWS as i64 + 2 * LoginWay::ALL.len() as i64 + 1;
 
 /// The user that a page ended with. It prints as one text, and is read from it again: no realm has a `|`.
 ///

@@ -1,0 +1,4 @@
+//! Users with their password hashes.
+
+mod list;
+mod store;
