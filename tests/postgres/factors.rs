@@ -1,6 +1,6 @@
 //! Authenticators: what goes by itself, what goes with its user, and what cannot be read.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tower_password_grant::error::BackendErrorKind::Fault;
 use tower_password_grant::mfa::FactorUser;
@@ -155,6 +155,26 @@ async fn a_user_who_is_removed_while_factors_come_and_go_leaves_none_that_is_hal
         stores[0].remove_all(FactorUser::new(None, "user-1")).await.unwrap();
         stores[0].remove_user("user-1").await.unwrap();
     }
+    assert_eq!(errors(&server), [""; 0]);
+}
+
+/// What removes it may be a pruning: the clock of the database is not that of the server.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_authenticator_that_goes_while_it_is_confirmed_is_not_confirmed() {
+    let Some(server) = Postgres::start("postgres-gone") else { return };
+    let (name, client) = (new_name(), connect(&server).await);
+    let [store, _] = make_two(&server, &name).await;
+    let alice = FactorUser::new(None, "alice");
+    enrol(&store, alice, 1).await;
+    client.batch_execute(&format!("BEGIN; DELETE FROM \"{name}\".authenticators")).await.unwrap();
+    let confirmed = tokio::spawn({
+        let store = store.clone();
+        async move { confirm(&store, FactorUser::new(None, "alice"), 1).await }
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!confirmed.is_finished());
+    client.batch_execute("COMMIT").await.unwrap();
+    assert!(!confirmed.await.unwrap());
     assert_eq!(errors(&server), [""; 0]);
 }
 

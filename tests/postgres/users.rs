@@ -109,16 +109,16 @@ async fn of_users_who_want_one_name_at_two_servers_at_once_one_has_it_and_nobody
     let Some(server) = Postgres::start("postgres-name-races") else { return };
     let stores = new_two(&server).await;
     for round in 0..20 {
-        let names = [format!("a-{round}"), format!("m-{round}"), format!("z-{round}")];
-        // Each has two of three names, in any order.
+        // Each has thirty of forty names, in any order.
         let adds = (0..12_usize).map(|number| {
             let store = stores[number % 2].clone();
-            let user = NewUser::new(format!("user-{round}-{number}"), &names[number % 3]);
-            let user = user.with_alias(&names[(number + 1) % 3]).with_password_hash("hash".to_owned());
+            let name = |at: usize| format!("name-{round}-{}", (at * 7 + number * 3) % 40);
+            let user = NewUser::new(format!("user-{round}-{number}"), &name(0));
+            let user = (1..30).fold(user, |user, at| user.with_alias(&name(at)));
             async move { store.add_user(user).await.unwrap() }
         });
         let added = contract::together(adds).await.into_iter().filter(|added| *added).count();
-        assert_eq!(added, 1, "two of three names leave no room for two more");
+        assert_eq!(added, 1, "thirty of forty names leave no room for thirty more");
     }
     // Two users who swap their names at once: one is first, or neither, and nobody loses a name.
     for (id, name) in [("one", "ann"), ("two", "zoe")] {
