@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::cells::Cells;
 use super::connection::PostgresValue::{self, BigInt, Bytes, Text};
 use super::failure::Failure;
-use super::store::{PostgresStore, goes_by};
+use super::store::{PostgresStore, finds_room, goes_by};
 use crate::boundary::access::AccessTokenStore;
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::SharedClock;
@@ -30,6 +30,7 @@ pub(super) struct NewToken {
 
 impl NewToken {
     pub(super) fn new(digest: SecretDigest, record: AccessTokenRecord) -> Result<Self, Failure> {
+        finds_room(&[record.subject_id()])?;
         let audience = serde_json::to_string(record.audience()).map_err(|_| Failure::Value("an audience"))?;
         let (login, methods) = (record.holder().key(), record.methods().to_string());
         let claims = record.claims().as_json().to_string();

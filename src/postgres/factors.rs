@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use super::cells::Cells;
 use super::connection::PostgresValue::{self, BigInt, Bytes, BytesList, Text, TextList};
 use super::failure::Failure;
-use super::store::PostgresStore;
+use super::store::{PostgresStore, finds_room};
 use crate::boundary::backend::BackendError;
 use crate::boundary::factors::store::FactorStore;
 use crate::protocol::factor::authenticator::{
@@ -118,6 +118,7 @@ impl FactorStore for PostgresStore {
         enrolment: Enrolment,
         _now: SystemTime,
     ) -> Result<Enrolled, BackendError> {
+        finds_room(&[user.subject]).map_err(Failure::into_backend)?;
         let (statement, more) = (&self.statements().enrol_factor, enrolled(&enrolment));
         let done = self.change_factors(user, statement, &more, |kept| kept.enrol(&enrolment));
         Ok(done.await.map_err(Failure::into_backend)?.err().unwrap_or(Enrolled::Begun))

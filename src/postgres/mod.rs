@@ -70,8 +70,8 @@
 //! here, and the days on which each subject used a client. Instants are whole milliseconds since 1970, days are counted from then
 //! on in UTC. Clients, users and realms are in the order of their bytes, whatever that of the database is.
 //!
-//! Client and user ids, names and subjects stand in indexes, which take about 2,600 bytes of each: a longer one is an error where it
-//! is written.
+//! User ids, login names with their realm, and subjects with their client have at most 2,000 bytes, for they stand in indexes: what is
+//! longer is an error where it is written, before the server is asked.
 
 mod access;
 mod builder;

@@ -6,7 +6,7 @@ use super::access::NewToken;
 use super::cells::Cells;
 use super::connection::PostgresValue::{BigInt, Bytes, Text};
 use super::failure::Failure;
-use super::store::{PostgresStore, goes_by};
+use super::store::{PostgresStore, finds_room, goes_by};
 use crate::boundary::access::AccessTokenStore;
 use crate::boundary::backend::{BackendError, OperationError};
 use crate::boundary::clock::SharedClock;
@@ -37,6 +37,7 @@ impl PostgresStore {
     /// Answers which family ended for it, if its access tokens are in another store: here they are hidden.
     async fn begin_family(&self, new: &NewFamily) -> Result<Option<FamilyId>, Failure> {
         let NewFamily { family, lineage, now, access_token, .. } = new;
+        finds_room(&[family.subject_id(), family.client().as_str()])?;
         let (id, methods, lineage) = (family.id(), family.methods().to_string(), lineage.to_bytes());
         let begun = [
             Bytes(Some(id.as_bytes())),

@@ -22,6 +22,16 @@ const REPEATS: u32 = 3;
 /// The most rows that one statement changes.
 pub(super) const ROWS: u64 = 1_000;
 
+/// The most bytes of a subject or name, with a realm or client in front where an index has one there: an index takes some 2,700.
+const INDEXED: usize = 2_000;
+
+/// Whether what stands in an index together is as long as this finds room there. The server would refuse it, too, and note that in its
+/// log.
+pub(super) fn finds_room(texts: &[&str]) -> Result<(), Failure> {
+    let length = texts.iter().fold(0_usize, |sum, text| sum.saturating_add(text.len()));
+    if length > INDEXED { Err(Failure::Value("a subject or name of more than 2,000 bytes")) } else { Ok(()) }
+}
+
 /// Whether a part goes by this clock: what is over is told by that of the database, which shows the time of day.
 pub(super) fn goes_by(clock: &SharedClock) -> bool {
     clock.agrees_with(&SystemClock::new())

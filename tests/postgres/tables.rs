@@ -147,3 +147,52 @@ async fn a_text_with_a_nul_never_reaches_the_server() {
     // No client has one.
     assert!(Client::public("a\0").build().is_err());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_index_takes_never_reaches_the_server_and_what_is_shorter_is_kept() {
+    use tower_password_grant::error::BackendErrorKind;
+    use tower_password_grant::mfa::FactorUser;
+    use tower_password_grant::store::{
+        AccessTokenRecord, AccessTokenStore, Authenticator, AuthenticatorId, Enrolment, FactorStore, FamilyId, NewUser,
+        RefreshFamily, UsageStore,
+    };
+    use tower_password_grant::testing::begin_family;
+    use tower_password_grant::usage::{ClientUser, Day, LoginWay, Usage, UsageBatch, UsageRow};
+
+    let Some(server) = Postgres::start("postgres-long") else { return };
+    let [store, _] = make_two(&server, &new_name()).await;
+    // Of what cannot be written shorter: an index packs what repeats itself.
+    let text = |length: usize| -> String {
+        let digits = (0..).flat_map(|n: u32| SecretDigest::of(&n.to_string()).as_bytes().map(|byte| byte % 64));
+        digits.take(length).map(|digit| char::from(b'0' + digit % 10 + digit / 10 * 11 % 7)).collect()
+    };
+    let client = ClientId::new(&"c".repeat(256)).unwrap();
+    let (app, now, later) =
+        (&client, std::time::SystemTime::now(), std::time::SystemTime::now() + Duration::from_secs(60));
+    let errors_of = async |subject: &str| {
+        let record = AccessTokenRecord::new(subject, app.clone(), now, later);
+        let family = RefreshFamily::new(FamilyId::from_bytes([7; 16]), subject, app.clone(), now, later);
+        let id = AuthenticatorId::parse("totp|dev_0000000000000000000001").unwrap();
+        let device = Authenticator::new(id.clone(), id.kind().unwrap(), None, vec![7; 60], now);
+        let login = Usage::new(LoginWay::Password, true, Day::of(now));
+        let row = UsageRow::new(ClientUser::new(app, None, subject), login);
+        let errors = [
+            store.insert(SecretDigest::of("t"), record).await.err(),
+            begin_family(&store, family, &SecretDigest::of("t"), now).await.err().map(BackendError::from),
+            store.enrol(FactorUser::new(None, subject), Enrolment::new(device, None, false), now).await.err(),
+            store.record(UsageBatch::new(vec![row], Vec::new())).await.err(),
+            store.add_user(NewUser::new(subject, "name")).await.err().map(BackendError::from),
+            store.add_user(NewUser::new("id", subject)).await.err().map(BackendError::from),
+            store.set_user_names("id", ["short", subject]).await.err().map(BackendError::from),
+        ];
+        errors.into_iter().flatten().map(|error| (error.kind(), error.to_string())).collect::<Vec<_>>()
+    };
+    // With a client of 256 bytes in front.
+    assert_eq!(errors_of(&text(1_744)).await, []);
+    let refused = (
+        BackendErrorKind::Fault,
+        "the PostgreSQL store cannot keep a subject or name of more than 2,000 bytes".to_owned(),
+    );
+    assert_eq!(errors_of(&text(2_001)).await, vec![refused; 7]);
+    assert!(!server.log().contains("ERROR"), "{}", server.log());
+}

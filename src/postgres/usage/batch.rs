@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::postgres::connection::PostgresValue::{self, BigIntList, TextList};
 use crate::postgres::failure::Failure;
+use crate::postgres::store::finds_room;
 use crate::protocol::usage::day::Day;
 use crate::protocol::usage::row::{Usage, UsageBatch};
 
@@ -26,6 +27,8 @@ impl<'a> Merged<'a> {
     pub(super) fn of(batch: &'a UsageBatch) -> Result<Self, Failure> {
         let mut merged = Self { places: BTreeMap::new(), rows: BTreeMap::new(), counts: BTreeMap::new() };
         for row in batch.rows() {
+            finds_room(&[&row.subject])?;
+            finds_room(&[row.client.as_str(), row.realm.as_deref().unwrap_or_default()])?;
             let place = merged.place((row.client.as_str(), row.realm.as_deref()));
             let key = (place, &*row.subject, row.usage.way.number_with(row.usage.is_by_password));
             merged.rows.entry(key).and_modify(|usage| *usage = usage.merged(row.usage)).or_insert(row.usage);

@@ -1,11 +1,11 @@
 //! What an operator sees of the users, and how their names are changed.
 
-use super::store::{read_status, texts};
+use super::store::read_status;
 use crate::boundary::backend::OperationError;
 use crate::boundary::users::entry::UserEntry;
 use crate::boundary::users::new_user::canonical_names;
 use crate::postgres::cells::Cells;
-use crate::postgres::connection::PostgresValue::{BigInt, Text, TextList};
+use crate::postgres::connection::PostgresValue::{BigInt, Text};
 use crate::postgres::failure::Failure;
 use crate::postgres::store::PostgresStore;
 use crate::protocol::realm::directory;
@@ -52,10 +52,11 @@ impl PostgresStore {
         user_id: &str,
         names: impl IntoIterator<Item = &'a str>,
     ) -> Result<bool, OperationError> {
-        let names = canonical_names(names)?;
+        let new_names = canonical_names(names)?;
         let Some(realm) = self.realm_of_user(user_id).await.map_err(Failure::into_backend)? else { return Ok(false) };
         let directory = directory(realm.as_deref());
-        let values = [Text(Some(user_id)), Text(realm.as_deref()), Text(Some(&directory)), TextList(texts(&names))];
+        let new_names = super::store::names(&directory, &new_names)?;
+        let values = [Text(Some(user_id)), Text(realm.as_deref()), Text(Some(&directory)), new_names];
         let answer = self.row(&self.statements().change_user_names, &values).await;
         Ok(answer.and_then(|mut cells| cells.bool()).map_err(Failure::into_backend)?)
     }

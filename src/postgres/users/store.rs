@@ -1,5 +1,7 @@
 //! The table of users, as a verifier asks it, and what its operator does with it.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 
 use crate::boundary::backend::{BackendError, OperationError};
@@ -11,12 +13,21 @@ use crate::boundary::users::stored_user::{StoredUser, UserStatus};
 use crate::postgres::cells::Cells;
 use crate::postgres::connection::PostgresValue::{self, BigInt, Text, TextList};
 use crate::postgres::failure::Failure;
-use crate::postgres::store::PostgresStore;
+use crate::postgres::store::{PostgresStore, finds_room};
 use crate::protocol::realm::{directory, subjects_of};
 
 /// Texts as a list of values.
-pub(super) fn texts<'a>(texts: impl IntoIterator<Item = &'a String>) -> Vec<Option<&'a str>> {
+fn texts<'a>(texts: impl IntoIterator<Item = &'a String>) -> Vec<Option<&'a str>> {
     texts.into_iter().map(|text| Some(text.as_str())).collect()
+}
+
+/// The names of a user, as a list of values.
+///
+/// # Errors
+/// Fails for one that finds no room behind its directory.
+pub(super) fn names<'a>(directory: &str, names: &'a BTreeSet<String>) -> Result<PostgresValue<'a>, BackendError> {
+    let fits = names.iter().try_for_each(|name| finds_room(&[directory, name]));
+    fits.map(|()| TextList(texts(names))).map_err(Failure::into_backend)
 }
 
 /// The next three cells.
@@ -80,6 +91,7 @@ impl PostgresStore {
     pub async fn add_user(&self, user: NewUser) -> Result<bool, OperationError> {
         let (realm, directory) = (user.realm.as_deref(), directory(user.realm.as_deref()));
         let (status, code, description) = user.status.to_columns();
+        finds_room(&[&user.id]).map_err(Failure::into_backend)?;
         let values = [
             Text(Some(&user.id)),
             Text(realm),
@@ -89,7 +101,7 @@ impl PostgresStore {
             Text(description),
             BigInt(Some(user.credential_version.into())),
             Text(Some(&directory)),
-            TextList(texts(user.names()?)),
+            names(&directory, user.names()?)?,
         ];
         let answer = self.row(&self.statements().add_user, &values).await;
         Ok(answer.and_then(|mut cells| cells.bool()).map_err(Failure::into_backend)?)
