@@ -33,6 +33,14 @@ impl<S> Clone for Scene<S> {
     }
 }
 
+/// An id that nothing has, with the place that all families of this subject have.
+fn new_id_of(subject: &str) -> FamilyId {
+    let place = subject.bytes().fold(0_u16, |place, byte| place.rotate_left(5) ^ u16::from(byte));
+    let mut id = *new_family_id().as_bytes();
+    id.iter_mut().zip(place.to_be_bytes()).for_each(|(byte, of_place)| *byte = of_place);
+    FamilyId::from_bytes(id)
+}
+
 /// A family and its tokens, oldest first; the last one is live.
 #[derive(Clone)]
 pub(super) struct Line {
@@ -84,7 +92,7 @@ impl<S: RefreshTokenStore> Scene<S> {
     pub(super) fn family_at(&self, client: &str, subject: Option<&str>) -> RefreshFamily {
         let subject = subject.map_or_else(|| new_name("subject"), str::to_owned);
         let client = made(ClientId::new(client));
-        RefreshFamily::new(new_family_id(), subject, client, self.start, self.at(LIFETIME))
+        RefreshFamily::new(new_id_of(&subject), subject, client, self.start, self.at(LIFETIME))
     }
 
     pub(super) async fn begin(&self, facts: RefreshFamily) -> Line {
@@ -246,7 +254,7 @@ pub(super) async fn over_at_once<S: RefreshTokenStore>(scene: Scene<S>) {
     let name = new_name("subject");
     let line = scene.begin(scene.family(Some(&name))).await;
     let ago = earlier(scene.start, 1000);
-    let over = RefreshFamily::new(new_family_id(), name, line.facts.client().clone(), ago, ago);
+    let over = RefreshFamily::new(new_id_of(&name), name, line.facts.client().clone(), ago, ago);
     let (id, promise) = (over.id(), "a family that is over when it is begun is one of those that may be forgotten");
     let first = new_digest();
     let begun = scene.try_begin(over.clone(), Lineage::new(first.clone(), ago)).await;
