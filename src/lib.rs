@@ -38,6 +38,8 @@ mod observe;
 pub mod postgres;
 mod protocol;
 pub mod realms;
+#[cfg(feature = "redis")]
+pub mod redis;
 pub mod rules;
 mod service;
 #[cfg(feature = "sqlite")]

@@ -2,7 +2,7 @@
 //!
 //! By default the endpoint counts by [`Limits::new`] in the memory of this process, which a restart clears.
 //! Choose other limits for a [`MemoryLimiter`], count in a store that processes share with a [`StoredLimiter`] over
-//! [`AttemptRecords`], such as that of the feature `postgres` (or with the limiter of the feature `sqlite`), or write an [`AttemptLimiter`] of your own.
+//! [`AttemptRecords`], such as those of the features `postgres` and `redis` (or with the limiter of the feature `sqlite`), or write an [`AttemptLimiter`] of your own.
 //! [`LimiterOperator`] lists locks and lifts them, a [`LockNotifier`] writes to owners. The manual says what the budgets
 //! [protect from](crate::manual::attack_protection).
 //!

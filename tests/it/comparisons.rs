@@ -151,6 +151,8 @@ const TAKE_BYTES: [(&str, &str); 16] = [
     ("protocol/token/holder.rs", "key of rows"),
     ("protocol/token/lineage.rs", "part of a record"),
     ("protocol/token/refresh_token.rs", "the check of a token, which is compared in constant time"),
+    ("redis/access.rs", "member of a set"),
+    ("redis/keys.rs", "part of a key"),
     ("sqlite/access.rs", "column of an index"),
     ("sqlite/factors.rs", "column of an index"),
     ("sqlite/once.rs", "column of an index"),

@@ -10,8 +10,10 @@ use super::reader::read;
 /// requests and answers (`http`, `http-body`, `bytes`), layers and services (`tower`), and what can be written as JSON (`serde`,
 /// its traits alone). `http-body-util` has `Full`, the body that HTTP clients of applications are made for: a body of this crate's
 /// own would ask for a second client with connections of its own. `tokio-postgres` stands in the one adapter over it, to which
-/// applications give their own clients. A new major version of any other crate must not be one of this crate.
-const ALLOWED: [&str; 7] = ["bytes", "http", "http_body", "http_body_util", "serde", "tokio_postgres", "tower"];
+/// applications give their own clients, and `redis` where they give their connections. A new major version of any other crate must
+/// not be one of this crate.
+const ALLOWED: [&str; 8] =
+    ["bytes", "http", "http_body", "http_body_util", "redis", "serde", "tokio_postgres", "tower"];
 
 /// The crates that no public signature may name.
 pub fn hidden_crates() -> Vec<String> {

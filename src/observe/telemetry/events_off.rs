@@ -40,6 +40,9 @@ pub(crate) const fn shield_failed(_failure: &BackendError) {}
 #[allow(dead_code, reason = "for rooms, which are features")]
 pub(crate) const fn background_failed(_task: &'static str, _failure: &BackendError) {}
 
+#[allow(dead_code, reason = "for rooms, which are features")]
+pub(crate) const fn store_promises_less(_problem: &impl std::fmt::Display) {}
+
 pub(crate) const fn bearer_refused(
     _reason: &'static str,
     _is_trouble: bool,

@@ -188,6 +188,12 @@ pub(crate) fn background_failed(task: &'static str, failure: &BackendError) {
     error!(task, cause = cause.as_ref().map(tracing::field::display), "work in the background failed");
 }
 
+/// What a store keeps may be lost, by the settings of its server or of what they do not show.
+#[allow(dead_code, reason = "for rooms, which are features")]
+pub(crate) fn store_promises_less(problem: &impl fmt::Display) {
+    warn!(%problem, "a store promises less than it could");
+}
+
 /// A guard refused a request.
 #[inline]
 pub(crate) fn bearer_refused(

@@ -22,9 +22,9 @@ mod hashes;
 
 pub(crate) use counted::{bearer_refused, limiters_differ, shield_failed, user_moved, user_not_moved};
 pub(crate) use counters::{COUNTS, count, count_fallback, show_usage};
-#[allow(unused_imports, reason = "for rooms, which are features")]
-pub(crate) use events::background_failed;
 pub(crate) use events::{answered, audit_failed, built, is_enabled, notifier_failed, settle_failed};
+#[allow(unused_imports, reason = "for rooms, which are features")]
+pub(crate) use events::{background_failed, store_promises_less};
 pub(crate) use events::{
     cannot_finish, cannot_recheck, imports_without_recheck, misfit, other_clock, recheck_disagrees,
 };

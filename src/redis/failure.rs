@@ -1,0 +1,163 @@
+//! What can go wrong inside an operation.
+
+use std::time::Duration;
+
+use redis::{ErrorKind, RedisError};
+
+use crate::boundary::backend::BackendError;
+use crate::protocol::token::lineage::LineageError;
+
+/// When to try again if the server has no connection left.
+const SOON: Duration = Duration::from_secs(1);
+
+/// Why an operation failed. No message repeats a value or a key.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error("Redis: {0}")]
+    Command(Told),
+    /// It is not known whether the command was done.
+    #[error("Redis gave no answer within {} ms", .0.as_millis())]
+    Deadline(Duration),
+    /// What lies under a key is not what this store writes. It works again once that is over or was removed.
+    #[error("the Redis store cannot read {0}")]
+    Value(&'static str),
+    /// A later version wrote it.
+    #[error("the Redis store cannot read {0}: a later version of this program wrote it")]
+    Later(&'static str),
+    #[error("the Redis store cannot read a family: {0}")]
+    Lineage(#[from] LineageError),
+    /// What was given cannot be written.
+    #[error("the Redis store cannot keep {0}")]
+    Given(&'static str),
+    /// As many logins of one subject at one client began at the same time.
+    #[error("other logins of the same subject were first {0} times")]
+    NeverFirst(usize),
+}
+
+/// What the server or the client library says.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub(super) struct Told {
+    text: String,
+    hope: Hope,
+}
+
+impl Told {
+    /// Whether the server is there, and does not let this command be given.
+    pub(super) fn is_refused(&self) -> bool {
+        ["NOPERM", "ERR unknown command"].iter().any(|refused| self.text.starts_with(refused))
+    }
+}
+
+/// What a second try may bring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hope {
+    /// It may go better in a while.
+    Later,
+    /// The server has no connection left.
+    Full,
+    /// The same.
+    None,
+}
+
+impl Hope {
+    fn of(error: &RedisError) -> Self {
+        match (error.kind(), error.code()) {
+            (_, Some("ERR")) if error.detail().is_some_and(|text| text.starts_with("max number of clients")) => {
+                Self::Full
+            }
+            // A command that is none or may not be given, a script that is wrong, keys that do not lie together.
+            (_, Some("ERR" | "NOPERM" | "NOAUTH" | "WRONGPASS" | "CROSSSLOT" | "NOPROTO" | "EXECABORT")) => Self::None,
+            (_, Some(_)) => Self::Later,
+            (
+                ErrorKind::AuthenticationFailed
+                | ErrorKind::InvalidClientConfig
+                | ErrorKind::EmptySentinelList
+                | ErrorKind::RESP3NotSupported,
+                None,
+            ) => Self::None,
+            // No connection, or one that was lost: none has a code of the server.
+            (_, None) => Self::Later,
+        }
+    }
+}
+
+impl From<RedisError> for Failure {
+    fn from(error: RedisError) -> Self {
+        let text = match error.code() {
+            // To a command that it does not know a server says with which values it came.
+            Some(code) => match error.detail().and_then(|detail| detail.split(", with args").next()) {
+                Some(detail) => format!("{code} {detail}"),
+                None => code.to_owned(),
+            },
+            None => error.to_string(),
+        };
+        Self::Command(Told { text, hope: Hope::of(&error) })
+    }
+}
+
+impl Failure {
+    pub(super) fn into_backend(self) -> BackendError {
+        let hope = match &self {
+            Self::Command(told) => told.hope,
+            Self::Deadline(_) | Self::Value(_) | Self::Later(_) | Self::Lineage(_) | Self::NeverFirst(_) => Hope::Later,
+            Self::Given(_) => Hope::None,
+        };
+        match hope {
+            Hope::Later => BackendError::unavailable(self),
+            Hope::Full => BackendError::unavailable(self).with_retry_after(SOON),
+            Hope::None => BackendError::fault(self),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::parse_redis_value;
+
+    use super::*;
+    use crate::boundary::backend::BackendErrorKind::{self, Fault, Unavailable};
+
+    fn told(answer: &str) -> (BackendErrorKind, String) {
+        let error = parse_redis_value(format!("-{answer}\r\n").as_bytes()).and_then(|value| value.extract_error());
+        let error = Failure::from(error.unwrap_err()).into_backend();
+        (error.kind(), error.to_string())
+    }
+
+    #[test]
+    fn an_outage_is_503_and_a_mistake_is_500() {
+        for answer in [
+            "READONLY You can't write against a read only replica.",
+            "LOADING Redis is loading the dataset in memory",
+            "MASTERDOWN Link with MASTER is down",
+            "CLUSTERDOWN The cluster is down",
+            "TRYAGAIN Multiple keys request during rehashing of slot",
+            "MOVED 3999 127.0.0.1:6381",
+            "ASK 3999 127.0.0.1:6381",
+            "OOM command not allowed when used memory > 'maxmemory'.",
+            "MISCONF Redis is configured to save RDB snapshots",
+            "NOREPLICAS Not enough good replicas to write.",
+            "BUSY Redis is busy running a script.",
+            "WRONGTYPE Operation against a key holding the wrong kind of value",
+            "FOREIGN a family that was not written here",
+        ] {
+            assert_eq!(told(answer), (Unavailable, format!("Redis: {answer}")));
+        }
+        for answer in ["ERR syntax error", "NOPERM no permission", "NOAUTH Authentication required.", "CROSSSLOT Keys"]
+        {
+            assert_eq!(told(answer), (Fault, format!("Redis: {answer}")));
+        }
+        assert_eq!(told("ERR max number of clients reached").0, Unavailable);
+        let lost = Failure::from(RedisError::from(std::io::Error::from(std::io::ErrorKind::ConnectionReset)));
+        assert_eq!(lost.into_backend().kind(), Unavailable);
+        let late = Failure::Deadline(SOON).into_backend();
+        assert_eq!((late.kind(), late.to_string().as_str()), (Unavailable, "Redis gave no answer within 1000 ms"));
+        assert_eq!(Failure::Lineage(LineageError::Later).into_backend().kind(), Unavailable);
+    }
+
+    #[test]
+    fn no_message_repeats_what_a_command_came_with() {
+        let answer = "ERR unknown command 'EVALSHA', with args beginning with: 'abc' '1' 'secret' ";
+        assert_eq!(told(answer), (Fault, "Redis: ERR unknown command 'EVALSHA'".to_owned()));
+    }
+}

@@ -1,0 +1,2 @@
+-- KEYS: the value.
+return redis.call('EXISTS', KEYS[1])

@@ -1,0 +1,2 @@
+-- KEYS: a family, or what an access token stands for.
+return redis.call('GET', KEYS[1])
