@@ -24,10 +24,10 @@
 //! ```
 //!
 //! # One script for each promise
-//! Each step that decides something is one script, which the server runs whole and alone. It is sent by its name, and with its text
-//! to a server that does not know it yet, as after a restart. All keys are declared; time is that of the server. A script that needs
-//! room writes all or nothing: a server that is full, may not write or lacks its replicas refuses it before it begins. A replica
-//! runs none, not even one that only reads.
+//! Each step that decides something is one script, which the server runs whole and alone. It is sent by its name, and with its
+//! text to a server that does not know it yet, as after a restart. All keys are declared; time is that of the server, so keep the
+//! clocks of a server and of those that may take its place together. A script that needs room writes all or nothing: a server that
+//! is full, may not write or lacks its replicas refuses it before it begins. A replica runs none, not even one that only reads.
 //!
 //! | Operation | Commands, one after the other |
 //! |---|---|
@@ -37,15 +37,15 @@
 //! | keep an access token by itself, find one, remove one, end a family | 2 |
 //! | end all of a subject | 1 and some for each client that it has logins at |
 //!
-//! On a cluster the records of a limiter lie in one slot, and all families of a subject with their access tokens in another, by the
-//! [place](crate::store::FamilyId::place) that is in their tokens. What an access token stands for lies in a slot of its own: it is
-//! found there, and counts as long as it is among the tokens of its login. A new
-//! [shared key](crate::limiter::AttackProtection::shared_key) gives subjects other places: the logins from before are found and
-//! ended as before, but not counted together with new ones.
+//! On a cluster the records of a limiter lie in one slot, so that one of its servers does all the counting, and all families of a
+//! subject with their access tokens in another, by the [place](crate::store::FamilyId::place) that is in their tokens. What an
+//! access token stands for lies in a slot of its own: it is found there, and counts as long as it is among the tokens of its
+//! login. A new [shared key](crate::limiter::AttackProtection::shared_key) gives subjects other places: the logins from before are
+//! found and ended as before, but not counted together with new ones.
 //!
 //! A client library that lost an answer may send a command again by itself, as that of a cluster does. A rotation, a begin and a
-//! spent value are known for the same then, and answered as the first time. A swap of counts is
-//! answered as one that came too late, and the limiter knows it by its stamp.
+//! spent value are known for the same then, and answered as the first time. A swap of counts is answered as one that came too
+//! late, and the limiter knows it by its stamp.
 //!
 //! # What is durable
 //! An error means that it is not known whether the operation happened. What was answered is kept as the server's settings promise:
@@ -66,37 +66,38 @@
 //! | **the end of a login, or of an access token** | **it lives again, until it is over or ended once more** |
 //! | **a spent value** | **it can be spent once more** |
 //!
-//! One server never has two live tokens of a login. Two that both take themselves for the primary can: set `min-replicas-to-write`, so
-//! that one that is cut off refuses. Where a lost end or a value that is spent twice is not to be borne, use
-//! [`appendfsync always`](RedisStore::check) without fail-over, or PostgreSQL with a synchronous stand-by (feature `postgres`).
+//! One server never has two live tokens of a login. Two that both take themselves for the primary can: set
+//! `min-replicas-to-write`, so that one that is cut off refuses. Where a lost end or a value that is spent twice is not to be
+//! borne, use [`appendfsync always`](RedisStore::check) without fail-over, or PostgreSQL with a synchronous stand-by (feature
+//! `postgres`).
 //!
 //! `maxmemory-policy` must be `noeviction`; [`open`](RedisStoreBuilder::open) refuses any other. A full server answers 503 to what
 //! needs room; logging out, finding and verifying work on.
 //!
 //! # Deadlines and outages
-//! Each call ends after [`deadline`](RedisStoreBuilder::deadline), 2 seconds by default, with 503. So do a server that is away, loads
-//! its data, is a replica or is full, a slot that moves for longer than the client follows it, and a value that is not one of this
-//! store: for that call alone, and the next one works. The crate `redis` gives up an answer after 500 ms by itself
-//! (`set_response_timeout`). A `ConnectionManager` connects again after an outage, a `MultiplexedConnection` does not. Bound its tries,
-//! with `set_number_of_retries(1)` or a `set_max_delay` of a second: else its waits grow beyond a minute, and calls are 503 meanwhile.
+//! Each call ends after [`deadline`](RedisStoreBuilder::deadline), 2 seconds by default, with 503. So do a server that is away,
+//! loads its data, is a replica or is full, a slot that moves for longer than the client follows it, and a value that is not one
+//! of this store: for that call alone, and the next one works. The crate `redis` gives up an answer after 500 ms by itself
+//! (`set_response_timeout`). A `ConnectionManager` connects again after an outage, a `MultiplexedConnection` does not. Give the
+//! manager a `set_max_delay` of half a second: else it waits for 3 seconds between its last tries.
 //!
 //! # Upkeep
 //! There is none: everything has a time in the server when it goes, a minute or more after it is over, whatever the clocks of the
 //! servers show. A login that was ended goes ten minutes later.
 //!
-//! The user of the connection needs `~password_grant:* +@read +@write +@scripting +time`, and `+info +config|get` so that the settings
-//! can be seen.
+//! The user of the connection needs `~password_grant:* +@read +@write +@scripting +time`, and `+info +config|get` so that the
+//! settings can be seen.
 //!
 //! | Kept | Bytes in the server (Redis 7.0, 64 bits) |
 //! |---|---|
 //! | a login, with the list of its subject's logins at the client and the one of where its subject has something | 800 |
 //! | its first access token, another one | 560, 400 |
 //! | a spent value | 140 |
-//! | a record of attempts | 200; of an account that was locked or has known addresses, some 130 more |
+//! | a record of attempts | 200; of an account that was locked or has known addresses, some 110 more |
 //!
 //! # What is in the keys
-//! Tokens and one-time values as SHA-256 digests; names and addresses of attempts as digests under the
-//! [shared key](crate::limiter::SharedKey); subjects, clients, realms, scopes and claims in the clear, as JSON. Each key begins with the
+//! Tokens and one-time values as SHA-256 digests; names and addresses of attempts as digests under the [shared
+//! key](crate::limiter::SharedKey); subjects, clients, realms, scopes and claims in the clear, as JSON. Each key begins with the
 //! [prefix](RedisStoreBuilder::prefix). Instants are milliseconds since 1970.
 
 mod access;

@@ -70,7 +70,7 @@ async fn what_the_settings_may_lose_is_told_at_the_start() {
     assert_eq!(warnings(&server).await, [RedisWarning::NoLog]);
     assert!(events.text().contains("`appendonly` is `no`"), "{}", events.text());
 
-    // A look at any time tells of what was changed since.
+    // A look at any time shows what was changed since.
     let store = builder(&server, &new_prefix()).await.open().await.unwrap();
     set(&server, "appendonly", "yes").await;
     set(&server, "appendfsync", "no").await;
