@@ -52,7 +52,7 @@
 //!
 //! | | `appendfsync always` | `everysec` | `appendonly no` |
 //! |---|---|---|---|
-//! | the process dies | nothing is lost | nothing is lost | all since the last snapshot, or everything |
+//! | the process dies | nothing is lost | nothing is lost while the disk keeps up, else the last two seconds | all since the last snapshot, or everything |
 //! | the machine dies | nothing is lost | the last second, sometimes two | the same |
 //! | fail-over to a replica | the last writes, in bad moments more than a second of them | the same | the same |
 //!

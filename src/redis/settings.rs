@@ -21,7 +21,8 @@ const KEEPS: &str = "noeviction";
 pub enum RedisWarning {
     /// `appendonly no`: a server that ends loses all since its last snapshot, or everything.
     NoLog,
-    /// `appendfsync` is not `always` but this: a machine that is lost takes the last second with it, or more.
+    /// `appendfsync` is not `always` but this: a machine that is lost takes the last second with it, or more, and so does a process
+    /// whose disk was busy.
     LateSync(String),
     /// There are so many replicas: a fail-over to one loses the last writes.
     Replicas(u64),

@@ -7,6 +7,7 @@
 
 mod cluster;
 mod contract;
+mod events;
 mod foreign;
 mod memory;
 mod outages;

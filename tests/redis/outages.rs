@@ -69,7 +69,7 @@ async fn must_serve_again(store: &RedisStore, turn: u64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_killed_is_503_and_serves_again_with_all_that_it_had_after_its_start() {
-    let Some(server) = Redis::start_with("killed", &["--appendonly", "yes", "--appendfsync", "everysec"]) else {
+    let Some(server) = Redis::start_with("killed", &["--appendonly", "yes", "--appendfsync", "always"]) else {
         return;
     };
     let [store, other] = new_two(&server).await;
@@ -82,7 +82,8 @@ async fn a_server_that_is_killed_is_503_and_serves_again_with_all_that_it_had_af
         server.begin();
         must_serve_again(&store, 2 * round).await;
         must_serve_again(&other, 2 * round + 1).await;
-        // The kernel had all that was answered, and the scripts are sent again.
+        // All that was answered is there, and the scripts are sent again. With `everysec` it is not always: while the disk is
+        // busy a server keeps what it answers for up to two seconds to itself.
         assert!(store.is_spent(&digest(1)).await.unwrap());
         let found = store.load(&[RecordKey::from_bytes(1_u128.to_be_bytes())]).await.unwrap();
         assert!(found.records()[0].is_some());

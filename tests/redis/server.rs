@@ -31,6 +31,7 @@ impl Redis {
 
     pub fn start_with(name: &str, options: &[&str]) -> Option<Self> {
         static SERVERS: AtomicUsize = AtomicUsize::new(0);
+        crate::events::listen();
         let Some(program) = program() else {
             let why = "no Redis server is installed (on Debian: apt-get install redis-server)";
             assert_ne!(std::env::var("REQUIRE_REDIS").as_deref(), Ok("1"), "{why}");
@@ -131,8 +132,13 @@ impl Drop for Redis {
     }
 }
 
+/// One that this program gives to nothing else, so that a server that was killed has it still when it begins again. No connection
+/// that goes out has one of these.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static PORTS: AtomicUsize = AtomicUsize::new(0);
+    let first = std::process::id() as usize * 97;
+    let next = || (10_000 + (first + PORTS.fetch_add(1, Ordering::Relaxed)) % 20_000) as u16;
+    std::iter::repeat_with(next).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
 fn program() -> Option<PathBuf> {

@@ -1,7 +1,5 @@
 //! What a store sees of the settings of its server, says and refuses.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use redis::{Client, cmd};
@@ -9,66 +7,45 @@ use tower_password_grant::limiter::{AttemptRecords, RecordChange, RecordKey, Rec
 use tower_password_grant::redis::{RedisStore, RedisStoreError, RedisWarning};
 use tower_password_grant::store::{AccessTokenRecord, AccessTokenStore, OneTimeValues};
 use tower_password_grant::testing::{RefreshTokenUse, TokenUsed, begin_family};
-use tracing_subscriber::fmt::MakeWriter;
 
 use crate::cluster::Cluster;
+use crate::events;
 use crate::server::Redis;
 use crate::stores::{builder, connect, digest, family, manager, new_prefix};
-
-/// The events of a test.
-#[derive(Clone, Default)]
-struct Events(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Events {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Events {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
-impl Events {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
 
 async fn warnings(server: &Redis) -> Vec<RedisWarning> {
     builder(server, &new_prefix()).await.open().await.unwrap().check().await.unwrap()
 }
 
+/// While it writes its log anew, as after `appendonly yes`, a server may take no other value for a moment.
 async fn set(server: &Redis, name: &str, value: &str) {
-    cmd("CONFIG").arg("SET").arg(name).arg(value).exec_async(&mut connect(server).await).await.unwrap();
+    let mut connection = connect(server).await;
+    for _ in 0..500 {
+        if cmd("CONFIG").arg("SET").arg(name).arg(value).exec_async(&mut connection).await.is_ok() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("{name} is not {value}: {}", server.log());
 }
 
 #[tokio::test]
 async fn what_the_settings_may_lose_is_told_at_the_start() {
     let Some(server) = Redis::start_with("told", &["--appendonly", "yes", "--appendfsync", "always"]) else { return };
-    let events = Events::default();
-    let subscriber = tracing_subscriber::fmt().with_writer(events.clone()).with_ansi(false).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
     assert!(warnings(&server).await.is_empty());
-    assert_eq!(events.text(), "");
+    assert_eq!(events::of_this_thread(), "");
 
     set(&server, "appendfsync", "everysec").await;
     assert_eq!(warnings(&server).await, [RedisWarning::LateSync("everysec".to_owned())]);
-    assert!(events.text().contains("WARN") && events.text().contains("a store promises less than it could"));
-    assert!(events.text().contains("`appendfsync` is `everysec`"), "{}", events.text());
+    assert!(
+        events::of_this_thread().contains("WARN")
+            && events::of_this_thread().contains("a store promises less than it could")
+    );
+    assert!(events::of_this_thread().contains("`appendfsync` is `everysec`"), "{}", events::of_this_thread());
 
     set(&server, "appendonly", "no").await;
     assert_eq!(warnings(&server).await, [RedisWarning::NoLog]);
-    assert!(events.text().contains("`appendonly` is `no`"), "{}", events.text());
+    assert!(events::of_this_thread().contains("`appendonly` is `no`"), "{}", events::of_this_thread());
 
     // A look at any time shows what was changed since.
     let store = builder(&server, &new_prefix()).await.open().await.unwrap();

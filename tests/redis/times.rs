@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use redis::cmd;
 use tower_password_grant::ClientId;
 use tower_password_grant::store::{AccessTokenRecord, AccessTokenStore, OneTimeValues, RefreshTokenStore};
-use tower_password_grant::testing::begin_family;
+use tower_password_grant::testing::{RefreshTokenUse, TokenUsed, begin_family};
 
 use crate::server::Redis;
 use crate::stores::{connect, digest, family, make_two, new_prefix};
@@ -54,6 +54,8 @@ async fn every_key_has_an_end() {
     let first = family(1, lifetime);
     begin_family(&store, first.clone(), &digest(1), SystemTime::now()).await.unwrap();
     begin_family(&store, family(2, lifetime), &digest(2), SystemTime::now()).await.unwrap();
+    let using = RefreshTokenUse::new(family(2, lifetime).id(), digest(2), SystemTime::now());
+    assert_eq!(using.with_successor(digest(5), [7; 32]).by(&store).await.unwrap(), TokenUsed::Done);
     let (app, now) = (ClientId::new("app").unwrap(), SystemTime::now());
     for family in [None, Some(first.id())] {
         let record = AccessTokenRecord::new("alice", app.clone(), now, now + lifetime).with_family(family);
