@@ -128,7 +128,14 @@ impl Redis {
 impl Drop for Redis {
     fn drop(&mut self) {
         self.kill();
-        let _ = fs::remove_dir_all(&self.folder);
+        // A child of it may still write its log anew, until it sees that the server is gone.
+        let is_gone = || fs::remove_dir_all(&self.folder).is_ok() || !self.folder.exists();
+        let _ = (0..100).any(|_| {
+            is_gone() || {
+                sleep(Duration::from_millis(50));
+                false
+            }
+        });
     }
 }
 
