@@ -144,8 +144,9 @@ const NOT_IMPLEMENTED: [&str; 5] = ["AnswerBody", "HasClients", "HasVerifier", "
 /// No question on another device is said to be answered, and none has a URI to show.
 /// `has_shared_key` causes a warning alone. `check_subject` only refuses more than an endpoint does whose verifier has no realms.
 /// A sink without `login_notes` takes events.
-const SAFE_DEFAULTS: [&str; 25] = [
+const SAFE_DEFAULTS: [&str; 26] = [
     "login_notes",
+    "most_records",
     "status",
     "enrolment_uri",
     "find_at_once",

@@ -8,14 +8,6 @@ pub(crate) use shuttle::sync::{Mutex, MutexGuard, atomic};
 #[cfg(not(shuttle))]
 pub(crate) use std::sync::{Mutex, MutexGuard, atomic};
 
-/// Lets others go first for a while. A model checker has no time, and tries all orders.
-#[cfg(not(shuttle))]
-pub(crate) use tokio::time::sleep as pause;
-#[cfg(shuttle)]
-pub(crate) fn pause(_: std::time::Duration) -> std::future::Ready<()> {
-    std::future::ready(shuttle::thread::yield_now())
-}
-
 /// What a lock guards, also after a panic under it. Nothing of this crate panics there, at most a clock of the application's, and
 /// what a lock guards is whole at each moment. Without this, one panic would fail every later request.
 #[inline]

@@ -23,7 +23,6 @@
 // engines share.
 
 pub(crate) mod ceiling;
-pub(crate) mod fallback;
 pub(crate) mod first_tries;
 pub(crate) mod locks;
 pub(crate) mod memory;
@@ -42,7 +41,7 @@ pub use crate::boundary::records::{AttemptRecords, LoadedRecord, LoadedRecords, 
 pub use crate::protocol::secret::shared_key::{SharedKey, SharedKeyError};
 pub use ceiling::introspections::IntrospectionCeiling;
 pub use ceiling::requests::RequestCeiling;
-pub use fallback::FallbackLimiter;
+pub use memory::fallback::FallbackLimiter;
 pub use memory::limiter::MemoryLimiter;
 pub use memory::stats::LimiterStats;
 pub use protection::AttackProtection;

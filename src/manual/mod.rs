@@ -11,6 +11,7 @@
 //! - [Coming from Auth0](coming_from_auth0): its SDKs against a server of your own
 //! - [Defaults](defaults): each one, why, and when to change it
 //! - [Operating it](operating): health, metrics, shutdown, backups, and which account a digest in a log stands for
+//! - [From one machine to many](many_machines): what servers share, and what each engine promises
 //! - [Testing your application](testing_your_application): logins in your own tests
 //! - [Errors](errors): every answer and its causes
 //! - [Tokens](tokens): refreshing, ending, asking about and using them
@@ -76,6 +77,11 @@ pub mod errors {}
 
 #[doc = include_str!("operating.md")]
 pub mod operating {}
+
+#[doc = include_str!("many_machines.md")]
+#[doc(alias = "cluster")]
+#[doc(alias = "scaling")]
+pub mod many_machines {}
 
 #[doc = include_str!("testing_your_application.md")]
 pub mod testing_your_application {}

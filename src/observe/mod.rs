@@ -2,7 +2,7 @@
 //! request.
 
 pub(crate) mod audit;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "redis"))]
 pub(crate) mod breaker;
 pub(crate) mod contain;
 pub(crate) mod patience;

@@ -14,6 +14,7 @@ use super::store::{Inner, PostgresStore};
 use crate::boundary::access::MOST_TOKENS;
 use crate::boundary::identity::StoreIdentity;
 use crate::observe::breaker::Breaker;
+use crate::observe::telemetry;
 
 const DEADLINE: Duration = Duration::from_secs(2);
 /// Making an index takes longer than a request may.
@@ -84,7 +85,8 @@ impl<C: PostgresConnection> PostgresStoreBuilder<C> {
         Ok(timeout(MIGRATION, self.connection.run_script(&script)).await.map_err(|_| PostgresError::Deadline)??)
     }
 
-    /// Opens the store. It makes no tables.
+    /// Opens the store, and looks at the [settings](PostgresStore::check) of the server. Each of its warnings is an event
+    /// (`a store promises less than it could`). It makes no tables.
     ///
     /// # Errors
     /// Fails on bad options, if the server cannot be asked, and if the tables are not those of this version.
@@ -103,14 +105,19 @@ impl<C: PostgresConnection> PostgresStoreBuilder<C> {
             _ => {}
         }
         self.look_at_session(&name).await?;
-        Ok(PostgresStore::new(Inner {
+        let store = PostgresStore::new(Inner {
             connection: Box::new(self.connection),
             breaker: Breaker::new("PostgreSQL"),
             statements: Statements::of(&name.quoted()),
             deadline: self.deadline,
             tokens_per_login: most,
             identity: StoreIdentity::new(),
-        }))
+        });
+        // What cannot be seen does not stop the store: it serves as before.
+        for warning in store.check().await.unwrap_or_default() {
+            telemetry::store_promises_less(&warning);
+        }
+        Ok(store)
     }
 
     /// Whether the connections are as the statements need them.

@@ -23,6 +23,13 @@ statements! {
     /// The store counts on each statement to see what was done before it, and on every text to be one.
     session = "SELECT pg_catalog.current_setting('transaction_isolation'), pg_catalog.current_setting('server_encoding')";
     version = "SELECT number FROM {schema}.schema_version";
+    settings = "SELECT pg_catalog.current_setting('synchronous_commit'), pg_catalog.current_setting('fsync'),
+            pg_catalog.current_setting('synchronous_standby_names'),
+            (SELECT count(*) FROM pg_catalog.pg_stat_replication),
+            (SELECT pg_catalog.string_agg(relname::text, ', ' ORDER BY relname) FROM pg_catalog.pg_class
+                WHERE relkind = 'r' AND relpersistence = 'u' AND relnamespace = (
+                    SELECT relnamespace FROM pg_catalog.pg_class
+                    WHERE oid = (SELECT tableoid FROM {schema}.schema_version)))";
 
     begin_family = "SELECT {schema}.begin_family($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
     /// The access token of the login is kept in the same transaction, after the family.

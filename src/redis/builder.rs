@@ -12,6 +12,7 @@ use super::scripts::Scripts;
 use super::store::{Inner, RedisStore};
 use crate::boundary::access::MOST_TOKENS;
 use crate::boundary::identity::StoreIdentity;
+use crate::observe::breaker::Breaker;
 use crate::observe::telemetry;
 
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -75,6 +76,7 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> RedisStoreBuilder<C> {
         let store = RedisStore::new(Inner {
             keys: Keys::new(&self.prefix)?,
             connection: Box::new(Clones(self.connection)),
+            breaker: Breaker::new("Redis"),
             scripts: Scripts::new(),
             deadline: self.deadline,
             tokens_per_login: most,

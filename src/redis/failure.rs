@@ -5,10 +5,15 @@ use std::time::Duration;
 use redis::{ErrorKind, RedisError};
 
 use crate::boundary::backend::BackendError;
+use crate::observe::breaker::Outage;
 use crate::protocol::token::lineage::LineageError;
 
 /// When to try again if the server has no connection left.
 const SOON: Duration = Duration::from_secs(1);
+
+/// What a server says that serves nothing for now. One that is full still finds and removes; a wrong value and a slot that moves are
+/// those of some keys.
+const OUTAGES: [&str; 7] = ["BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "READONLY"];
 
 /// Why an operation failed. No message repeats a value or a key.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +37,9 @@ pub(super) enum Failure {
     /// As many logins of one subject at one client began at the same time.
     #[error("other logins of the same subject were first {0} times")]
     NeverFirst(usize),
+    /// The server has failed several times in a row, and is left alone for this time.
+    #[error("Redis is left alone for a while, since it has failed several times in a row")]
+    Away(Duration),
 }
 
 /// What the server or the client library says.
@@ -40,6 +48,7 @@ pub(super) enum Failure {
 pub(super) struct Told {
     text: String,
     hope: Hope,
+    is_outage: bool,
 }
 
 impl Told {
@@ -92,7 +101,13 @@ impl From<RedisError> for Failure {
             },
             None => error.to_string(),
         };
-        Self::Command(Told { text, hope: Hope::of(&error) })
+        let hope = Hope::of(&error);
+        let is_outage = match error.code() {
+            // No connection, or one that was lost.
+            None => hope == Hope::Later,
+            Some(code) => hope == Hope::Full || OUTAGES.contains(&code),
+        };
+        Self::Command(Told { text, hope, is_outage })
     }
 }
 
@@ -102,12 +117,35 @@ impl Failure {
             Self::Command(told) => told.hope,
             Self::Deadline(_) | Self::Value(_) | Self::Later(_) | Self::Lineage(_) | Self::NeverFirst(_) => Hope::Later,
             Self::Given(_) => Hope::None,
+            Self::Away(wait) => {
+                let wait = *wait;
+                return BackendError::unavailable(self).with_retry_after(wait);
+            }
         };
         match hope {
             Hope::Later => BackendError::unavailable(self),
             Hope::Full => BackendError::unavailable(self).with_retry_after(SOON),
             Hope::None => BackendError::fault(self),
         }
+    }
+}
+
+impl Outage for Failure {
+    fn is_outage(&self) -> bool {
+        match self {
+            Self::Command(told) => told.is_outage,
+            Self::Deadline(_) => true,
+            Self::Value(_)
+            | Self::Later(_)
+            | Self::Lineage(_)
+            | Self::Given(_)
+            | Self::NeverFirst(_)
+            | Self::Away(_) => false,
+        }
+    }
+
+    fn not_asked(wait: Duration) -> Self {
+        Self::Away(wait)
     }
 }
 
@@ -159,5 +197,30 @@ mod tests {
     fn no_message_repeats_what_a_command_came_with() {
         let answer = "ERR unknown command 'EVALSHA', with args beginning with: 'abc' '1' 'secret' ";
         assert_eq!(told(answer), (Fault, "Redis: ERR unknown command 'EVALSHA'".to_owned()));
+    }
+
+    #[test]
+    fn only_what_the_server_lacks_is_an_outage() {
+        let is_outage = |answer: &str| {
+            let error = parse_redis_value(format!("-{answer}\r\n").as_bytes()).and_then(|value| value.extract_error());
+            Failure::from(error.unwrap_err()).is_outage()
+        };
+        for answer in
+            ["READONLY You", "LOADING Redis", "CLUSTERDOWN The", "NOREPLICAS Not", "ERR max number of clients reached"]
+        {
+            assert!(is_outage(answer), "{answer}");
+        }
+        for answer in [
+            "OOM command",
+            "WRONGTYPE Operation",
+            "FOREIGN a family",
+            "TRYAGAIN Multiple",
+            "ERR syntax error",
+            "NOAUTH A",
+        ] {
+            assert!(!is_outage(answer), "{answer}");
+        }
+        let lost = Failure::from(RedisError::from(std::io::Error::from(std::io::ErrorKind::ConnectionReset)));
+        assert!(lost.is_outage() && Failure::Deadline(SOON).is_outage() && !Failure::Value("a family").is_outage());
     }
 }

@@ -15,6 +15,7 @@ use super::scripts::{Argument, Prepared, Scripts};
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{SharedClock, SystemClock};
 use crate::boundary::identity::StoreIdentity;
+use crate::observe::breaker::Breaker;
 use crate::protocol::millis;
 
 /// The end of the year 9999, in milliseconds: until then the server's numbers are exact.
@@ -37,6 +38,7 @@ pub struct RedisStore(Arc<Inner>);
 
 pub(super) struct Inner {
     pub(super) connection: Box<dyn Connection>,
+    pub(super) breaker: Breaker,
     pub(super) scripts: Scripts,
     pub(super) keys: Keys,
     pub(super) deadline: Duration,
@@ -78,8 +80,11 @@ impl RedisStore {
         &self,
         operation: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, BackendError> {
-        let answer = timeout(self.0.deadline, operation).await;
-        answer.unwrap_or(Err(Failure::Deadline(self.0.deadline))).map_err(Failure::into_backend)
+        let in_time = async {
+            let answer = timeout(self.0.deadline, operation).await;
+            answer.unwrap_or(Err(Failure::Deadline(self.0.deadline)))
+        };
+        self.0.breaker.call(in_time).await.map_err(Failure::into_backend)
     }
 
     pub(super) async fn command(&self, command: &Cmd) -> Result<Value, Failure> {

@@ -38,6 +38,8 @@ mod cluster;
 mod postgres;
 #[cfg(all(feature = "testing", target_os = "linux"))]
 mod postgres_records;
+#[cfg(all(feature = "postgres", feature = "redis", target_os = "linux"))]
+mod two_servers;
 
 /// What the commands of the three frameworks show: logins, then what `between` shows, then refreshes and the end of a family,
 /// then what `after` shows, revocation and introspection, and what fails.

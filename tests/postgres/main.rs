@@ -16,6 +16,7 @@ mod pages;
 mod pooler;
 mod registry;
 mod servers;
+mod settings;
 mod tables;
 mod usage;
 mod users;

@@ -1,5 +1,6 @@
 //! The engine in the memory of this process: tables of bounded size, in parts with a lock each.
 
+pub(crate) mod fallback;
 pub(crate) mod known_table;
 pub(crate) mod limiter;
 pub(crate) mod operator;

@@ -1,4 +1,4 @@
-//! By which key and limits the processes of one store count. Those that differ are told of it.
+//! By which key and limits the processes of one store count. One that differs from the one before says so.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -86,7 +86,7 @@ impl Operation {
         let _ = self.answer.send(ended);
     }
 
-    /// Whether it is of no use any more. What was tried may have happened, whoever waits.
+    /// Whether it is of no use any more: nobody waits for it.
     fn is_void(&self) -> bool {
         self.answer.is_closed() && !self.outlives_its_request
     }

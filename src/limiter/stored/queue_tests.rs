@@ -1,4 +1,4 @@
-//! Who has a turn, and what becomes of those that were dropped.
+//! Which operations have a turn, and what becomes of those that were dropped.
 
 use super::*;
 use crate::boundary::records::RecordStamp;
@@ -17,7 +17,7 @@ fn add(queue: &Queue, lane: Lane) -> Waiting {
     queue.add(lane, keys(lane), Box::new(|_| ())).unwrap_or_else(|_| panic!("the queue is full"))
 }
 
-/// Who is taken with so many records: by account and network.
+/// Which are taken with so many records: by account and network.
 fn taken(queue: &Queue, most_records: usize) -> Vec<(u64, u64)> {
     let mut taken = queue.take(most_records);
     mem::take(&mut taken.operations).into_iter().map(|one| (one.lane.guess, one.lane.network.unwrap())).collect()

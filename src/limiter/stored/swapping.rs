@@ -4,17 +4,26 @@ use std::mem;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+#[cfg(not(shuttle))]
+use tokio::time::sleep as pause;
+
 use super::mark::{MARK, Mark};
 use super::queue::{Again, Comes, Ended, Failed, Lane, Operation, Queue, Step, Taken, Waiting};
 use super::sheet::{Sheet, record_keys};
 use super::touched::{Touched, TouchedKeys, Trace, Tried};
 use crate::boundary::backend::BackendError;
 use crate::boundary::records::{AttemptRecords, LoadedRecord, RecordStamp};
-use crate::boundary::sync::{held, pause};
+use crate::boundary::sync::held;
 use crate::limiter::step::key::Key;
 use crate::limiter::step::limits::Limits;
 use crate::protocol::secret::secrets::{fill_random, random_bytes};
 use crate::protocol::secret::shared_key::SharedKey;
+
+/// Lets others go first for a while. A model checker has no time, and tries all orders.
+#[cfg(shuttle)]
+fn pause(_: Duration) -> std::future::Ready<()> {
+    std::future::ready(shuttle::thread::yield_now())
+}
 
 /// How often another may be first. The attempts of one process have their turns together, so it takes that many processes.
 const MOST_RUNS: usize = 64;
