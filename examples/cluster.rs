@@ -93,7 +93,8 @@ struct Answer {
 impl Answer {
     fn text(&self, name: &str) -> Result<String, Error> {
         let json: serde_json::Value = serde_json::from_str(&self.body)?;
-        let text = json[name].as_str().ok_or_else(|| format!("no {name} in {}", self.body))?;
+        let text = json.get(name).and_then(serde_json::Value::as_str);
+        let text = text.ok_or_else(|| format!("no {name} in {}", self.body))?;
         Ok(text.to_owned())
     }
 
@@ -158,8 +159,8 @@ async fn is_locked_at_both(one: &Server, other: &Server) -> Result<(), Error> {
         let second = login(other, &format!("wrong+{guess}")).await?.expect(400)?.status;
         println!("wrong passwords at the first and the second: {first}, {second}");
     }
-    let locked = [login(one, PASSWORD).await?, login(other, PASSWORD).await?].map(|answer| answer.status);
-    println!("the right one at both: {}, {}", locked[0], locked[1]);
+    let [first, second] = [login(one, PASSWORD).await?, login(other, PASSWORD).await?].map(|answer| answer.status);
+    println!("the right one at both: {first}, {second}");
     let alice = AccountKey::resolved("user-1");
     let locks = one.limiter.locks_of(None, &alice).await?.len();
     let lifted = other.limiter.unblock_account(None, &alice).await?;

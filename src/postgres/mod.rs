@@ -41,8 +41,8 @@
 //!
 //! # What is durable
 //! All that was answered, with `synchronous_commit=on` and, for what a fail-over must not lose, a synchronous stand-by. With
-//! `off`, a server that dies loses its last writes: a login, or some counted guesses. An error means that it is not known whether
-//! the operation happened.
+//! `off`, a server that dies loses its last writes: a login, some counted guesses, or the end of a login, a new password and a removed
+//! user, which are undone. An error means that it is not known whether the operation happened.
 //!
 //! # Deadlines
 //! Each call ends after [`deadline`](PostgresStoreBuilder::deadline), 2 seconds by default, with 503. What the server does goes on

@@ -33,6 +33,8 @@ BEGIN
 END
 $$;
 
+-- `CREATE INDEX IF NOT EXISTS` would lock out all that write until the end, though the index is there. So each is looked for first.
+
 CREATE TABLE IF NOT EXISTS {schema}.refresh_families (
     id bytea PRIMARY KEY,
     -- Of the logins of a subject at a client, the newest has the highest.
@@ -56,9 +58,21 @@ CREATE TABLE IF NOT EXISTS {schema}.refresh_families (
     ended bigint
 ) WITH (fillfactor = 70);
 -- A rotation changes no column of these.
-CREATE INDEX IF NOT EXISTS refresh_families_by_login ON {schema}.refresh_families (subject, client, begun) WHERE ended IS NULL;
-CREATE INDEX IF NOT EXISTS refresh_families_by_end ON {schema}.refresh_families (ended) WHERE ended IS NOT NULL;
-CREATE INDEX IF NOT EXISTS refresh_families_by_expires ON {schema}.refresh_families (expires);
+DO $$ BEGIN
+    IF pg_catalog.to_regclass(pg_catalog.format('%I.%I', {name}, 'refresh_families_by_login')) IS NULL THEN
+        CREATE INDEX refresh_families_by_login ON {schema}.refresh_families (subject, client, begun) WHERE ended IS NULL;
+    END IF;
+END $$;
+DO $$ BEGIN
+    IF pg_catalog.to_regclass(pg_catalog.format('%I.%I', {name}, 'refresh_families_by_end')) IS NULL THEN
+        CREATE INDEX refresh_families_by_end ON {schema}.refresh_families (ended) WHERE ended IS NOT NULL;
+    END IF;
+END $$;
+DO $$ BEGIN
+    IF pg_catalog.to_regclass(pg_catalog.format('%I.%I', {name}, 'refresh_families_by_expires')) IS NULL THEN
+        CREATE INDEX refresh_families_by_expires ON {schema}.refresh_families (expires);
+    END IF;
+END $$;
 
 CREATE TABLE IF NOT EXISTS {schema}.access_tokens (
     digest bytea PRIMARY KEY,
@@ -78,15 +92,31 @@ CREATE TABLE IF NOT EXISTS {schema}.access_tokens (
     methods text NOT NULL,
     claims text NOT NULL
 );
-CREATE INDEX IF NOT EXISTS access_tokens_by_login ON {schema}.access_tokens (login, number);
-CREATE INDEX IF NOT EXISTS access_tokens_by_subject ON {schema}.access_tokens (subject);
-CREATE INDEX IF NOT EXISTS access_tokens_by_expires ON {schema}.access_tokens (expires);
+DO $$ BEGIN
+    IF pg_catalog.to_regclass(pg_catalog.format('%I.%I', {name}, 'access_tokens_by_login')) IS NULL THEN
+        CREATE INDEX access_tokens_by_login ON {schema}.access_tokens (login, number);
+    END IF;
+END $$;
+DO $$ BEGIN
+    IF pg_catalog.to_regclass(pg_catalog.format('%I.%I', {name}, 'access_tokens_by_subject')) IS NULL THEN
+        CREATE INDEX access_tokens_by_subject ON {schema}.access_tokens (subject);
+    END IF;
+END $$;
+DO $$ BEGIN
+    IF pg_catalog.to_regclass(pg_catalog.format('%I.%I', {name}, 'access_tokens_by_expires')) IS NULL THEN
+        CREATE INDEX access_tokens_by_expires ON {schema}.access_tokens (expires);
+    END IF;
+END $$;
 
 CREATE TABLE IF NOT EXISTS {schema}.spent_values (
     digest bytea PRIMARY KEY,
     expires bigint NOT NULL
 );
-CREATE INDEX IF NOT EXISTS spent_values_by_expires ON {schema}.spent_values (expires);
+DO $$ BEGIN
+    IF pg_catalog.to_regclass(pg_catalog.format('%I.%I', {name}, 'spent_values_by_expires')) IS NULL THEN
+        CREATE INDEX spent_values_by_expires ON {schema}.spent_values (expires);
+    END IF;
+END $$;
 
 -- What a limiter counts. The time at the end changes with each swap, so it has no index: the pruning reads the table.
 CREATE TABLE IF NOT EXISTS {schema}.attempt_records (
@@ -104,7 +134,11 @@ CREATE TABLE IF NOT EXISTS {schema}.clients (
     origins text[] NOT NULL,
     is_enabled boolean NOT NULL DEFAULT true
 );
-CREATE INDEX IF NOT EXISTS clients_by_origin ON {schema}.clients USING gin (origins) WHERE is_enabled;
+DO $$ BEGIN
+    IF pg_catalog.to_regclass(pg_catalog.format('%I.%I', {name}, 'clients_by_origin')) IS NULL THEN
+        CREATE INDEX clients_by_origin ON {schema}.clients USING gin (origins) WHERE is_enabled;
+    END IF;
+END $$;
 
 CREATE TABLE IF NOT EXISTS {schema}.users (
     id text COLLATE "C" PRIMARY KEY,
@@ -124,7 +158,11 @@ CREATE TABLE IF NOT EXISTS {schema}.user_names (
     user_id text COLLATE "C" NOT NULL REFERENCES {schema}.users (id) ON DELETE CASCADE,
     PRIMARY KEY (directory, name)
 );
-CREATE INDEX IF NOT EXISTS user_names_by_user ON {schema}.user_names (user_id);
+DO $$ BEGIN
+    IF pg_catalog.to_regclass(pg_catalog.format('%I.%I', {name}, 'user_names_by_user')) IS NULL THEN
+        CREATE INDEX user_names_by_user ON {schema}.user_names (user_id);
+    END IF;
+END $$;
 
 CREATE TABLE IF NOT EXISTS {schema}.authenticators (
     -- With the kind in front.
@@ -146,8 +184,16 @@ CREATE TABLE IF NOT EXISTS {schema}.authenticators (
     codes bytea[]
 ) WITH (fillfactor = 70);
 -- A step or a code that is spent changes no column of these.
-CREATE INDEX IF NOT EXISTS authenticators_by_user ON {schema}.authenticators (subject);
-CREATE INDEX IF NOT EXISTS authenticators_by_enrolment ON {schema}.authenticators (created) WHERE NOT is_active;
+DO $$ BEGIN
+    IF pg_catalog.to_regclass(pg_catalog.format('%I.%I', {name}, 'authenticators_by_user')) IS NULL THEN
+        CREATE INDEX authenticators_by_user ON {schema}.authenticators (subject);
+    END IF;
+END $$;
+DO $$ BEGIN
+    IF pg_catalog.to_regclass(pg_catalog.format('%I.%I', {name}, 'authenticators_by_enrolment')) IS NULL THEN
+        CREATE INDEX authenticators_by_enrolment ON {schema}.authenticators (created) WHERE NOT is_active;
+    END IF;
+END $$;
 
 -- A client, and a realm of its users if they are in one: the ledger of usage writes the number in their stead.
 CREATE TABLE IF NOT EXISTS {schema}.usage_places (
@@ -155,8 +201,12 @@ CREATE TABLE IF NOT EXISTS {schema}.usage_places (
     client text COLLATE "C" NOT NULL,
     realm text COLLATE "C"
 );
-CREATE UNIQUE INDEX IF NOT EXISTS usage_places_by_name
+DO $$ BEGIN
+    IF pg_catalog.to_regclass(pg_catalog.format('%I.%I', {name}, 'usage_places_by_name')) IS NULL THEN
+        CREATE UNIQUE INDEX usage_places_by_name
     ON {schema}.usage_places (client, (realm IS NULL), (coalesce(realm, '')));
+    END IF;
+END $$;
 
 -- The days of each subject in each way of a login. Days are counted from 1970-01-01 on, in UTC. They change with each day, so no
 -- index has them: the pruning reads the table.

@@ -26,8 +26,8 @@ impl fmt::Display for PostgresWarning {
         match self {
             Self::LateCommit(setting) => write!(
                 f,
-                "`synchronous_commit` is `{setting}`: the last writes are lost with the server, so a login ends, or some guesses and a \
-                 spent value are forgotten; `on` keeps them"
+                "`synchronous_commit` is `{setting}`: the last writes are lost with the server, so a login ends, one that was ended lives \
+                 again, or some guesses and a spent value are forgotten; `on` keeps them"
             ),
             Self::NoSync => f.write_str("`fsync` is `off`: the database may be lost with the machine; set it to `on`"),
             Self::Unlogged(tables) => write!(
@@ -36,8 +36,8 @@ impl fmt::Display for PostgresWarning {
             ),
             Self::StandBys(count) => write!(
                 f,
-                "{count} stand-bys follow at a distance: a fail-over loses the last writes, so a login ends, or some guesses and a \
-                 spent value are forgotten; name one in `synchronous_standby_names`"
+                "{count} stand-bys follow at a distance: a fail-over loses the last writes, so a login ends, one that was ended lives \
+                 again, or some guesses and a spent value are forgotten; name one in `synchronous_standby_names`"
             ),
         }
     }

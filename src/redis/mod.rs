@@ -40,8 +40,9 @@
 //! On a cluster the records of a limiter lie in one slot, so that one of its servers does all the counting, and all families of a
 //! subject with their access tokens in another, by the [place](crate::store::FamilyId::place) that is in their tokens. What an
 //! access token stands for lies in a slot of its own: it is found there, and counts as long as it is among the tokens of its
-//! login. A new [shared key](crate::limiter::AttackProtection::shared_key) gives subjects other places: the logins from before are
-//! found and ended as before, but not counted together with new ones.
+//! login. A new [shared key](crate::limiter::AttackProtection::shared_key) gives subjects other places, and without one each process has its own:
+//! the logins from before, and those of other processes, are found and ended as before, but not counted together with new ones against
+//! the bound of 100. So give all servers one.
 //!
 //! A client library that lost an answer may send a command again by itself, as that of a cluster does. A rotation, a begin and a
 //! spent value are known for the same then, and answered as the first time. A swap of counts is answered as one that came too
@@ -88,6 +89,9 @@
 //! The user of the connection needs `~password_grant:* +@read +@write +@scripting +time`, and `+info +config|get` so that the
 //! settings can be seen.
 //!
+//! What an access token stands for lies under its digest until the token expires, also if it was pushed out by newer ones of its login or
+//! ended: a client that refreshes as fast as it may fills 400 bytes each time. Short lifetimes and the ceiling of requests bound it.
+//!
 //! | Kept | Bytes in the server (Redis 7.0, 64 bits) |
 //! |---|---|
 //! | a login, with the list of its subject's logins at the client and the one of where its subject has something | 800 |
@@ -96,7 +100,8 @@
 //! | a record of attempts | 200; of an account that was locked or has known addresses, some 110 more |
 //!
 //! # What is in the keys
-//! Tokens and one-time values as SHA-256 digests; names and addresses of attempts as digests under the [shared
+//! Tokens and one-time values as SHA-256 digests, with the salt by which the present refresh token of a login follows from the one before:
+//! with a spent token and a copy of the data the present one can be computed. Names and addresses of attempts as digests under the [shared
 //! key](crate::limiter::SharedKey); subjects, clients, realms, scopes and claims in the clear, as JSON. Each key begins with the
 //! [prefix](RedisStoreBuilder::prefix). Instants are milliseconds since 1970.
 

@@ -40,13 +40,13 @@ impl fmt::Display for RedisWarning {
             ),
             Self::LateSync(setting) => write!(
                 f,
-                "`appendfsync` is `{setting}`: the last writes are lost with the machine, so a login ends, or some guesses and a \
-                 spent value are forgotten; `always` keeps them"
+                "`appendfsync` is `{setting}`: the last writes are lost with the machine, so a login ends, one that was ended lives \
+                 again, or some guesses and a spent value are forgotten; `always` keeps them"
             ),
             Self::Replicas(count) => write!(
                 f,
-                "{count} replicas follow at a distance: a fail-over loses the last writes, so a login ends, or some guesses and a \
-                 spent value are forgotten"
+                "{count} replicas follow at a distance: a fail-over loses the last writes, so a login ends, one that was ended lives \
+                 again, or some guesses and a spent value are forgotten"
             ),
             Self::Unseen(setting) => write!(f, "`{setting}` could not be seen: it is not known what is lost with the server"),
             Self::OneOfMany => f.write_str("`appendfsync` was seen of one server of the cluster alone"),

@@ -196,3 +196,21 @@ async fn what_no_index_takes_never_reaches_the_server_and_what_is_shorter_is_kep
     assert_eq!(errors_of(&text(2_001)).await, vec![refused; 7]);
     assert!(!server.log().contains("ERROR"), "{}", server.log());
 }
+
+/// A server of a roll-out migrates while others serve, or while the tables are cleaned up.
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_that_are_there_are_not_locked_by_a_migration() {
+    let Some(server) = Postgres::start("postgres-migrate-again") else { return };
+    let name = new_name();
+    make_two(&server, &name).await;
+    let mut client = connect(&server).await;
+    let writing = client.transaction().await.unwrap();
+    // As a long bulk import, or `VACUUM`.
+    let tables: Vec<String> =
+        ["refresh_families", "access_tokens", "spent_values", "users", "user_names", "clients", "authenticators"]
+            .map(|table| format!("\"{name}\".{table}"))
+            .into();
+    writing.batch_execute(&format!("LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE", tables.join(", "))).await.unwrap();
+    builder(&server, &name).migrate().await.unwrap();
+    writing.rollback().await.unwrap();
+}

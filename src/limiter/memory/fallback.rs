@@ -27,8 +27,8 @@ const MOST: usize = 65_536;
 /// much together as the shared limiter does, and more allow more.
 ///
 /// A call of the shared limiter that answers [`Unavailable`](BackendErrorKind::Unavailable) is made once more here. Give the store
-/// under it a deadline below the [deadline of the endpoint](crate::mount::RequestLimits::store_deadline), or the request ends before
-/// that. What was reserved here is settled here. Nothing is carried over when the shared limiter is back.
+/// under it a deadline of at most a quarter of the [endpoint's](crate::mount::RequestLimits::store_deadline), since a call may wait for
+/// another one, or the request ends before that. What was reserved here is settled here. Nothing is carried over when the shared limiter is back.
 ///
 /// The first attempt that is counted here after the shared limiter answered, and the end with the number of attempts that were let in,
 /// are events, and `oauth_limiter_fallback_total` counts the attempts by what became of them (feature `metrics`).
@@ -193,7 +193,7 @@ impl<L: AttemptLimiter> AttemptLimiter for FallbackLimiter<L> {
     }
 
     fn follow_clock(&self, clock: &SharedClock) -> bool {
-        self.local.follow_clock(clock) && self.shared.follow_clock(clock)
+        self.local.follow_clock(clock) & self.shared.follow_clock(clock)
     }
 }
 

@@ -19,6 +19,7 @@ use crate::limiter::first_tries::FirstTries;
 use crate::limiter::locks::Locks;
 use crate::limiter::step::digests::Digests;
 use crate::limiter::step::facts::Facts;
+use crate::limiter::step::key::GuessKind;
 use crate::limiter::step::limits::Limits;
 use crate::limiter::step::slots::{Slot, Slots};
 use crate::limiter::step::ticket::Ticket;
@@ -43,17 +44,18 @@ const MOST_OF_A_NETWORK: usize = 512;
 /// one would be kept, so nobody who hangs up in between, and nobody while the store keeps nothing, has a guess for nothing. A
 /// refused attempt takes a load.
 ///
-/// Within a process one call of the store is under way at a time. What waits meanwhile goes into the next load and the next swap
-/// together, 1,024 attempts and [as many records as the store takes](AttemptRecords::most_records) at most: so a login costs a busy store
-/// a small part of a call, and of a commit. If another process was first, load and swap are repeated, 64 times at most, after a random
-/// time (so it runs on a `tokio` runtime with timers); then the answer is 503
+/// Within a process one call of the store is under way at a time, in a task of its own, for 5 seconds at most. What waits meanwhile goes
+/// into the next load and the next swap together, 1,024 attempts and [as many records as the store takes](AttemptRecords::most_records) at
+/// most: so a login costs a busy store a small part of a call, and of a commit. A request that is dropped takes nothing of the others
+/// with it. If another process was first, load and swap are repeated, 64 times at most, after a random time (so it runs on a `tokio`
+/// runtime with timers); what was not in that process's way has every second turn without the others meanwhile. Then the answer is 503
 /// (`limiter_failed`, with the cause `another was first 64 times`) and nothing was charged. The same comes at every attempt from a
 /// store whose `swap` answers `false` where it must not. A record that cannot be read fails the attempts that touch it, and no others.
 ///
 /// The attempts on one account from one address come one after the other. If more waits than one call takes, each network (of IPv6, each
-/// /48) has its first attempt before any has a second, and each account likewise: so a crowd from one address, or on one account, takes
-/// time from attempts that share its address or its account, and from others no more than a call. At most 512 from one address are under
-/// way at a time, and 8,192 attempts wait; any more are answered 503 at once.
+/// /48) has its first attempt before any has a second, and each account likewise, whichever crowd is larger: so a crowd from one address,
+/// or on one account, takes time from attempts that share its address or its account, and hardly any from others. At most 512 from one
+/// address are under way at a time, and 8,192 attempts wait; any more are answered 503 at once.
 ///
 /// Time is that of the store. What a process does not know about a swap of its own, because the answer was lost, it finds out
 /// from the record; where that does not tell, a reservation is answered 503 and may have charged, and what was to be taken back
@@ -130,7 +132,10 @@ impl<S: AttemptRecords> StoredLimiter<S> {
         if under_way.as_ref().is_some_and(|under_way| under_way.others >= MOST_OF_A_NETWORK) {
             return Err(BackendError::overloaded(Duration::from_secs(1)));
         }
-        let lane = Lane { guess: facts.guess, network: under_way.as_ref().map(|under_way| under_way.network) };
+        let lane = Lane {
+            guess: (facts.kind != GuessKind::Nobody).then_some(facts.guess),
+            network: under_way.as_ref().map(|under_way| under_way.network),
+        };
         let step = move |touched: &mut Touched<'_>| touched.attempt(&facts, &compare);
         let (attempted, begun) = self.swapping.run(lane, TouchedKeys::of(&facts), step).await?;
         self.locks.describe_all(key, &begun);
@@ -161,7 +166,7 @@ impl<S: AttemptRecords> StoredLimiter<S> {
         let mut ticket = Ticket::from_bytes(reservation.key());
         let network = ticket.charged.has(Slot::Address).then_some(ticket.network);
         let under_way = network.map(|network| self.networks.come(network));
-        let lane = Lane { guess: ticket.guess, network: under_way.as_ref().map(|under_way| under_way.network) };
+        let lane = Lane { guess: Some(ticket.guess), network: under_way.as_ref().map(|under_way| under_way.network) };
         let of = ticket;
         let step = move |touched: &mut Touched<'_>| {
             let news = if is_resumed { touched.resume(&of) } else { touched.settle(&of, settlement) };

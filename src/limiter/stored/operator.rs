@@ -141,7 +141,7 @@ impl<S: AttemptRecords> StoredLimiter<S> {
         keys: TouchedKeys,
         step: impl FnMut(&mut Touched<'_>) -> T + Send + 'static,
     ) -> Result<T, BackendError> {
-        self.swapping.run(Lane { guess: 0, network: None }, keys, step).await
+        self.swapping.run(Lane { guess: None, network: None }, keys, step).await
     }
 }
 

@@ -17,8 +17,10 @@ const FARTHEST: u64 = 100 * 366 * 24 * 3_600_000;
 
 pub(super) struct Sheet<'a> {
     limits: &'a Limits,
-    /// Of the store, in milliseconds since 1970; behind no time at which an operation changed one of the records.
+    /// Of the store, in milliseconds since 1970.
     now: u64,
+    /// The latest time at which an operation has changed one of the records.
+    latest: u64,
     /// One that cannot be read fails the operations that touch it, and no others.
     records: BTreeMap<Key, Result<Held, RecordError>>,
 }
@@ -48,7 +50,7 @@ impl<'a> Sheet<'a> {
         }
         let records = keys.iter().zip(loaded.records()).map(|(key, found)| (*key, held(*key, found.as_ref())));
         let now = millis(loaded.now().duration_since(UNIX_EPOCH).unwrap_or_default());
-        Ok(Self { limits, now, records: records.collect() })
+        Ok(Self { limits, now, latest: now, records: records.collect() })
     }
 
     /// The records of an operation, as those before it have left them.
@@ -77,7 +79,7 @@ impl<'a> Sheet<'a> {
         if seen.is_empty() {
             return None;
         }
-        self.now = self.now.max(now);
+        self.latest = self.latest.max(now);
         Some(Tried { stamp, seen })
     }
 
@@ -88,7 +90,7 @@ impl<'a> Sheet<'a> {
 
     /// What is to be swapped.
     pub(super) fn changes(&mut self, stamp: RecordStamp) -> Vec<RecordChange> {
-        let (limits, farthest) = (self.limits, self.now.saturating_add(FARTHEST));
+        let (limits, farthest) = (self.limits, self.latest.saturating_add(FARTHEST));
         let changed = self.records.values_mut().flatten().filter(|held| held.is_fence);
         let change = |held: &mut Held| {
             held.record.history.push(stamp);

@@ -5,10 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 #[cfg(not(shuttle))]
-use tokio::time::sleep as pause;
+use tokio::{
+    task::yield_now,
+    time::{sleep as pause, timeout},
+};
 
 use super::mark::{MARK, Mark};
-use super::queue::{Again, Comes, Ended, Failed, Lane, Operation, Queue, Step, Taken, Waiting};
+use super::queue::{Again, Ended, Failed, Lane, Leader, Operation, Queue, Step, Taken, Waiting};
 use super::sheet::{Sheet, record_keys};
 use super::touched::{Touched, TouchedKeys, Trace, Tried};
 use crate::boundary::backend::BackendError;
@@ -19,21 +22,54 @@ use crate::limiter::step::limits::Limits;
 use crate::protocol::secret::secrets::{fill_random, random_bytes};
 use crate::protocol::secret::shared_key::SharedKey;
 
-/// Lets others go first for a while. A model checker has no time, and tries all orders.
+// A model checker has no time and no runtime, and tries all orders.
 #[cfg(shuttle)]
 fn pause(_: Duration) -> std::future::Ready<()> {
     std::future::ready(shuttle::thread::yield_now())
 }
+
+#[cfg(shuttle)]
+async fn yield_now() {}
+
+#[cfg(shuttle)]
+async fn timeout<T>(_: Duration, call: impl Future<Output = T>) -> Result<T, std::convert::Infallible> {
+    Ok(call.await)
+}
+
+/// Runs what leads in a task of its own. Without a runtime it is dropped, and what waits has failed.
+#[cfg(not(shuttle))]
+fn start(lead: impl Future<Output = ()> + Send + 'static) {
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        // It answers those that wait, and nobody waits for itself.
+        drop(runtime.spawn(lead));
+    }
+}
+
+#[cfg(shuttle)]
+fn start(lead: impl Future<Output = ()>) {
+    shuttle::future::block_on(lead);
+}
+
+/// How long one call of the store may take: behind it others wait.
+const CALL: Duration = Duration::from_secs(5);
 
 /// How often another may be first. The attempts of one process have their turns together, so it takes that many processes.
 const MOST_RUNS: usize = 64;
 
 /// The records of a limiter, and the limits by which they count.
 pub(super) struct Swapping<S> {
-    pub(super) records: S,
+    pub(super) records: Arc<S>,
     pub(super) limits: Limits,
-    queue: Queue,
-    mark: Mark,
+    queue: Arc<Queue>,
+    mark: Arc<Mark>,
+}
+
+impl<S> Clone for Swapping<S> {
+    fn clone(&self) -> Self {
+        let Self { records, limits, queue, mark } = self;
+        let (records, queue, mark) = (Arc::clone(records), Arc::clone(queue), Arc::clone(mark));
+        Self { records, limits: *limits, queue, mark }
+    }
 }
 
 /// How a step ended that was swapped.
@@ -75,7 +111,8 @@ impl<T: Send + 'static> Outcome<T> {
 
 impl<S> Swapping<S> {
     pub(super) fn new(records: S, key: &SharedKey) -> Self {
-        Self { records, limits: Limits::new(), queue: Queue::default(), mark: Mark::of(key) }
+        let (records, mark) = (Arc::new(records), Arc::new(Mark::of(key)));
+        Self { records, limits: Limits::new(), queue: Arc::default(), mark }
     }
 }
 
@@ -88,7 +125,8 @@ impl<S: AttemptRecords> Swapping<S> {
 
     /// The records of these keys. The last of them is there as it was loaded, too.
     async fn sheet(&self, keys: &[Key]) -> Result<(Sheet<'_>, Option<LoadedRecord>), BackendError> {
-        let loaded = self.records.load(&record_keys(keys.iter().copied())).await?;
+        let keys_of_records = record_keys(keys.iter().copied());
+        let loaded = timeout(CALL, self.records.load(&keys_of_records)).await.unwrap_or_else(|_| Err(no_answer()))?;
         Ok((Sheet::read(&self.limits, keys, &loaded)?, loaded.records().last().cloned().flatten()))
     }
 
@@ -120,28 +158,33 @@ impl<S: AttemptRecords> Swapping<S> {
         outcome.swapped(self.ended(waiting).await?)
     }
 
-    /// Waits until an operation has ended, and leads if it comes to that.
-    async fn ended(&self, mut waiting: Waiting) -> Result<Ended, Failed> {
-        let _turn = match self.queue.first(&mut waiting).await {
-            Comes::Answer(answer) => return answer,
-            Comes::Turn(turn) => turn,
-        };
+    /// Waits until an operation has ended.
+    async fn ended(&self, waiting: Waiting) -> Result<Ended, Failed> {
+        if waiting.needs_leader {
+            start(self.clone().lead(Leader::of(Arc::clone(&self.queue))));
+        }
+        waiting.ended().await
+    }
+
+    /// Leads until nothing waits.
+    async fn lead(self, mut leader: Leader) {
         loop {
-            if let Some(answer) = waiting.answer() {
-                return answer;
-            }
-            self.lead().await;
+            let is_new = self.mark.is_new();
+            // The mark takes the place of a record.
+            let most = self.records.most_records().saturating_sub(usize::from(is_new));
+            let Some(taken) = leader.take(most) else { return };
+            self.turn(taken, is_new).await;
+            // Those that were answered go on meanwhile, also if the store waits for nothing.
+            yield_now().await;
         }
     }
 
-    /// One load and one swap for those that have their turn.
-    async fn lead(&self) {
-        let mut taken = self.queue.take(self.records.most_records());
-        let runs = taken.operations.iter().map(|operation| operation.runs).max().unwrap_or_default();
-        if let Some(wait) = between(runs) {
+    /// One load and one swap for those that have their turn. `is_new`: the mark goes with them.
+    async fn turn(&self, mut taken: Taken, is_new: bool) {
+        let beaten = taken.operations.iter().map(|operation| operation.beaten).max().unwrap_or_default();
+        if let Some(wait) = between(beaten) {
             pause(wait).await;
         }
-        let is_new = self.mark.is_new();
         let mark = is_new.then_some(MARK);
         let keys = taken.operations.iter().flat_map(|operation| operation.keys.iter());
         let mut keys: Vec<Key> = keys.chain(mark).collect();
@@ -150,10 +193,7 @@ impl<S: AttemptRecords> Swapping<S> {
         let (mut sheet, last, stamp) = match (self.sheet(&keys).await, new_stamp()) {
             (Ok((sheet, last)), Ok(stamp)) => (sheet, last, stamp),
             (Err(error), _) | (_, Err(error)) => {
-                return fail(taken, error, |operation| match operation.unanswered.is_empty() {
-                    true => Again::Perhaps(operation.earlier.take()),
-                    false => Again::Never,
-                });
+                return fail(taken, error);
             }
         };
         play(&mut taken, &mut sheet, stamp);
@@ -164,7 +204,8 @@ impl<S: AttemptRecords> Swapping<S> {
         if is_new {
             changes.extend(self.mark.change(&self.limits, last.as_ref(), stamp, sheet.now()));
         }
-        match self.records.swap(&changes).await {
+        let swapped = timeout(CALL, self.records.swap(&changes)).await.unwrap_or_else(|_| Err(no_answer()));
+        match swapped {
             Ok(true) => {
                 if is_new {
                     self.mark.is_kept(&self.limits, last.as_ref());
@@ -173,14 +214,14 @@ impl<S: AttemptRecords> Swapping<S> {
             }
             Ok(false) => {
                 taken.operations.iter_mut().for_each(|operation| operation.late = operation.trying.take());
-                taken.put_back();
+                self.queue.put_back(&mut taken);
             }
             Err(error) => self.find_out(taken, &keys, error).await,
         }
     }
 
     /// Answers whether a swap happened whose own answer is this error.
-    async fn find_out(&self, mut taken: Taken<'_>, keys: &[Key], error: BackendError) {
+    async fn find_out(&self, mut taken: Taken, keys: &[Key], error: BackendError) {
         let sheet = self.sheet(keys).await;
         let trace = |operation: &Operation| {
             let touched = sheet.as_ref().ok()?.0.touched(&operation.keys).ok()?;
@@ -193,10 +234,7 @@ impl<S: AttemptRecords> Swapping<S> {
                 Some(None) => Err(Again::Perhaps(None)),
                 Some(Some(Trace::Done)) => Ok(Ended::Now),
                 Some(Some(Trace::Lost)) => Err(Again::Never),
-                Some(Some(Trace::Undone)) | None if operation.unanswered.is_empty() => {
-                    Err(Again::Perhaps(operation.trying.take()))
-                }
-                Some(Some(Trace::Undone)) | None => Err(Again::Never),
+                Some(Some(Trace::Undone)) | None => Err(Again::Perhaps(operation.trying.take())),
             };
             operation.answer(answer.map_err(|again| Failed { error: BackendError::shared(&failed), again }));
         }
@@ -204,7 +242,7 @@ impl<S: AttemptRecords> Swapping<S> {
 }
 
 /// Runs the steps of all that were taken, and answers those that need no swap.
-fn play(taken: &mut Taken<'_>, sheet: &mut Sheet<'_>, stamp: RecordStamp) {
+fn play(taken: &mut Taken, sheet: &mut Sheet<'_>, stamp: RecordStamp) {
     let mut place = 0_usize;
     while let Some(operation) = taken.operations.get_mut(place) {
         match run_one(operation, sheet, stamp) {
@@ -216,48 +254,52 @@ fn play(taken: &mut Taken<'_>, sheet: &mut Sheet<'_>, stamp: RecordStamp) {
 
 /// Runs the step of one. `Some`: it has ended without it.
 fn run_one(operation: &mut Operation, sheet: &mut Sheet<'_>, stamp: RecordStamp) -> Option<Result<Ended, Failed>> {
-    let again = |operation: &mut Operation| Again::Perhaps(operation.earlier.take());
+    let failed = |error, operation: &mut Operation| Some(Err(Failed { error, again: operation.again() }));
     operation.runs = operation.runs.saturating_add(1);
     if operation.runs > MOST_RUNS {
-        return Some(Err(Failed { error: never_first(), again: again(operation) }));
+        return failed(never_first(), operation);
     }
     let mut touched = match sheet.touched(&operation.keys) {
         Ok(touched) => touched,
-        Err(error) => return Some(Err(Failed { error, again: again(operation) })),
+        Err(error) => return failed(error, operation),
     };
-    let unanswered = operation.unanswered.iter().map(|tried| (tried, Ended::Now));
-    for (tried, ended) in unanswered.chain(operation.earlier.as_ref().map(|tried| (tried, Ended::Earlier))) {
-        match touched.trace(tried) {
-            Trace::Done => return Some(Ok(ended)),
+    if let Some(earlier) = &operation.earlier {
+        match touched.trace(earlier) {
+            Trace::Done => return Some(Ok(Ended::Earlier)),
             Trace::Lost => return Some(Err(not_known_any_more())),
+            // It can happen no more.
+            Trace::Undone if touched.has_moved(earlier) => operation.earlier = None,
             Trace::Undone => {}
         }
     }
-    // A library below the store may have sent it twice: the second time it came too late, after the first.
-    if operation.late.take().is_some_and(|tried| touched.trace(&tried) == Trace::Done) {
-        return Some(Ok(Ended::Now));
+    if let Some(late) = operation.late.take() {
+        // A library below the store may have sent it twice: the second time it came too late, after the first.
+        if touched.trace(&late) == Trace::Done {
+            return Some(Ok(Ended::Now));
+        }
+        operation.beaten = operation.beaten.saturating_add(usize::from(touched.has_moved(&late)));
     }
     (operation.step)(&mut touched);
     operation.trying = sheet.keep(touched, stamp);
     None
 }
 
-fn done(mut taken: Taken<'_>) {
+fn done(mut taken: Taken) {
     mem::take(&mut taken.operations).into_iter().for_each(|operation| operation.answer(Ok(Ended::Now)));
 }
 
-fn fail(mut taken: Taken<'_>, error: BackendError, again: impl Fn(&mut Operation) -> Again) {
+fn fail(mut taken: Taken, error: BackendError) {
     let failed = Arc::new(error.into_error());
     for mut operation in mem::take(&mut taken.operations) {
-        let again = again(&mut operation);
+        let again = operation.again();
         operation.answer(Err(Failed { error: BackendError::shared(&failed), again }));
     }
 }
 
-/// How long those wait that another process came before so often: none at first, then for a random time, so that two processes do
+/// How long those wait that another process was before so often: not at all at first, then for a random time, so that two processes do
 /// not stay in each other's way.
-fn between(runs: usize) -> Option<Duration> {
-    let most = match runs {
+fn between(beaten: usize) -> Option<Duration> {
+    let most = match beaten {
         0 | 1 => return None,
         runs => 1_u64.checked_shl(u32::try_from(runs).unwrap_or(u32::MAX).min(5)).unwrap_or(32),
     };
@@ -281,6 +323,10 @@ fn never_first() -> BackendError {
      without other processes, hold the store to `testing::contract::attempt_records`)"
 )]
 struct NeverFirst;
+
+fn no_answer() -> BackendError {
+    BackendError::unavailable(format!("the store of records gave no answer within {} s", CALL.as_secs()))
+}
 
 fn not_known_any_more() -> Failed {
     let error = BackendError::unavailable("whether a swap of records happened is not known any more");

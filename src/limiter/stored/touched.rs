@@ -213,6 +213,11 @@ impl<'a> Touched<'a> {
         self.held.iter_mut().filter(|held| held.key != EVERYTHING).for_each(|held| held.is_fence = true);
     }
 
+    /// Whether another swap came before this one on one of its records, so that it can happen no more.
+    pub(super) fn has_moved(&self, tried: &Tried) -> bool {
+        tried.seen.iter().any(|(key, seen)| self.get(*key).is_some_and(|held| held.seen != *seen))
+    }
+
     /// What these records, which were loaded after it, show of a swap. It was done in all of them or in none.
     pub(super) fn trace(&self, tried: &Tried) -> Trace {
         let mut trace = Trace::Lost;

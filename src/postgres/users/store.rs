@@ -49,7 +49,7 @@ impl PostgresStore {
         found.map(|mut cells| cells.text_or_none()).transpose()
     }
 
-    /// Changes a user by a statement that ends the logins of that user, too: all of them, or the first thousand in the same step.
+    /// Changes a user by a statement that ends the logins of that user, too, the first thousand in the same step, and then the others.
     /// Answers whether there was such a user.
     async fn change_and_end(
         &self,
@@ -61,12 +61,13 @@ impl PostgresStore {
         let (realm, subjects) = (realm.as_deref(), subjects_of(realm.as_deref(), id.to_owned()));
         let values = [&[Text(Some(id)), Text(realm), TextList(texts(&subjects))], more].concat();
         let answer = self.row_or_none(statement, &values).await;
-        let are_all_ended = answer.and_then(|row| row.map(|mut cells| cells.bool()).transpose());
-        let Some(are_all_ended) = are_all_ended.map_err(Failure::into_backend)? else { return Ok(false) };
-        if !are_all_ended {
-            for subject in &subjects {
-                self.log_out(realm, subject).await?;
-            }
+        if answer.map_err(Failure::into_backend)?.is_none() {
+            return Ok(false);
+        }
+        // A login that was kept while this was being committed was not there to be ended, and saw the user as before. It is there now,
+        // and so is what is beyond the first thousand.
+        for subject in &subjects {
+            self.log_out(realm, subject).await?;
         }
         Ok(true)
     }
@@ -107,8 +108,8 @@ impl PostgresStore {
         Ok(answer.and_then(|mut cells| cells.bool()).map_err(Failure::into_backend)?)
     }
 
-    /// Sets another password, or none, and [ends all logins](Self::end_logins) so far. Answers whether there is such a
-    /// user.
+    /// Sets another password, or none, and [ends all logins](Self::end_logins) so far that are kept in this store. Answers whether there
+    /// is such a user.
     ///
     /// # Errors
     /// As any operation.
@@ -116,7 +117,7 @@ impl PostgresStore {
         Ok(self.change_and_end(&self.statements().set_password_hash, user_id, &[Text(hash)]).await?)
     }
 
-    /// Ends every login of the user so far: ends the refresh token families and removes the opaque access tokens of
+    /// Ends every login of the user so far that is kept in this store: ends the refresh token families and removes the opaque access tokens of
     /// this subject in the user's realm, and raises the version of the credentials. So a login that is under way is
     /// refused before its tokens are sent, where the endpoint's verifier is over this store. Answers whether there is
     /// such a user.

@@ -162,8 +162,9 @@ async fn locked_out() -> (Unreliable, MapRecords, Limiter, Vec<Reserving>, usize
     let alice = |limiter: &Limiter| start(limiter, "alice".to_owned(), network(0));
     while alice(&limiter).await.unwrap().is_ok() {}
     store.hold_loads(true);
-    let crowd: Vec<_> = (0..CROWD).map(|_| alice(&limiter)).collect();
+    let mut crowd = vec![alice(&limiter)];
     let loads = store.loads_at_rest().await;
+    crowd.extend((1..CROWD).map(|_| alice(&limiter)));
     (store, records, limiter, crowd, loads)
 }
 
@@ -204,14 +205,14 @@ async fn of_networks_that_are_locked_out_all_take_one_turn_of_the_owner_t26() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_burst_beyond_a_budget_takes_one_turn_after_the_first_of_it() {
+async fn a_burst_beyond_a_budget_takes_one_turn() {
     let (store, limiter) = world();
     store.hold_loads(true);
     let crowd: Vec<_> = (0..CROWD).map(|_| start(&limiter, "alice".to_owned(), network(0))).collect();
     assert_eq!(store.loads_at_rest().await, 1);
     store.hold_loads(false);
     assert_eq!(all(crowd).await.iter().filter(|answer| answer.is_ok()).count(), 10);
-    assert_eq!(store.calls(), (2, 2));
+    assert_eq!(store.calls(), (1, 1));
 }
 
 /// P9: a lock that was seen before is not taken for one that holds still.

@@ -1,7 +1,8 @@
-//! Attempts that have their turn together: the one that leads is dropped with its request, or its call fails.
+//! Attempts that have their turn together: requests that are dropped, and calls that fail.
 
 use std::sync::Arc;
 
+use tokio::task::JoinHandle;
 use tower_password_grant::error::BackendErrorKind;
 use tower_password_grant::limiter::{AttemptLimiter as _, Settlement, StoredLimiter};
 
@@ -11,83 +12,77 @@ use crate::support::records::MapRecords;
 use crate::support::spawn;
 
 type Limiter = Arc<StoredLimiter<Unreliable>>;
+type Reserving = JoinHandle<Result<(), No>>;
 
 fn world() -> (Unreliable, Limiter) {
     let store = Unreliable::new(MapRecords::new());
     (store.clone(), Arc::new(limiter(store)))
 }
 
-/// Attempts on these accounts that wait for one turn, the first of which is to lead. What led before them is gone.
+fn start(limiter: &Limiter, name: &'static str) -> Reserving {
+    let limiter = Arc::clone(limiter);
+    spawn(async move { reserve(&*limiter, name).await.map(drop) })
+}
+
+/// An attempt that is at its load, and attempts on these accounts that wait for the next turn.
 async fn together<const N: usize>(
     store: &Unreliable,
     limiter: &Limiter,
     names: [&'static str; N],
-) -> [tokio::task::JoinHandle<Result<(), No>>; N] {
-    let start = |name: &'static str| {
-        let limiter = Arc::clone(limiter);
-        spawn(async move { reserve(&*limiter, name).await.map(drop) })
-    };
+) -> (Reserving, [Reserving; N]) {
     store.hold_loads(true);
-    let before = start("zoe");
+    let first = start(limiter, "zoe");
     let loads = store.loads_at_rest().await;
-    let waiting = names.map(start);
+    let waiting = names.map(|name| start(limiter, name));
     assert_eq!(store.loads_at_rest().await, loads);
-    before.abort();
-    assert_eq!(store.loads_at_rest().await, loads + 1, "the next one leads");
-    waiting
+    (first, waiting)
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_leader_that_is_dropped_before_its_swap_takes_nobody_with_it() {
+async fn requests_that_are_dropped_take_nobody_with_them_and_cost_no_call() {
     let (store, limiter) = world();
-    let [leader, follower, last] = together(&store, &limiter, ["alice", "alice", "bob"]).await;
-    leader.abort();
+    let (first, waiting) = together(&store, &limiter, ["alice"; 40]).await;
+    let (last, _) = together(&store, &limiter, []).await;
+    // The one whose load is under way, and nearly all behind it.
+    first.abort();
+    for dropped in &waiting[..38] {
+        dropped.abort();
+        assert_eq!(store.loads_at_rest().await, 1);
+    }
     store.hold_loads(false);
-    follower.await.unwrap().unwrap();
     last.await.unwrap().unwrap();
-    // The leader was not charged: nothing of it was swapped.
-    assert_eq!((count_left(&*limiter, "alice").await, count_left(&*limiter, "bob").await), (9, 9));
+    for kept in waiting.into_iter().skip(38) {
+        kept.await.unwrap().unwrap();
+    }
+    assert_eq!(store.calls(), (2, 2));
+    // Those that were dropped before their turn were not charged. What was under way was.
+    assert_eq!((count_left(&*limiter, "alice").await, count_left(&*limiter, "zoe").await), (8, 8));
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_dropped_leader_has_swapped_is_found_and_not_done_again() {
+async fn a_call_without_an_answer_ends_and_what_it_did_is_found_out() {
     let (store, limiter) = world();
-    let [leader, follower, last] = together(&store, &limiter, ["alice", "alice", "bob"]).await;
-    store.next(Trouble::NoAnswer);
+    let (first, waiting) = together(&store, &limiter, ["alice", "alice", "bob"]).await;
+    store.next_but_one(Trouble::NoAnswer);
     store.hold_loads(false);
-    let (loads, swaps) = (store.loads_at_rest().await, store.calls().1);
-    leader.abort();
-    follower.await.unwrap().unwrap();
-    last.await.unwrap().unwrap();
-    assert_eq!(store.calls(), (loads + 1, swaps), "a load shows that all of it was swapped");
+    first.await.unwrap().unwrap();
+    for answer in waiting {
+        answer.await.unwrap().unwrap();
+    }
     assert_eq!((count_left(&*limiter, "alice").await, count_left(&*limiter, "bob").await), (8, 9));
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_is_not_known_of_a_dropped_leader_any_more_is_503() {
-    let (store, limiter) = world();
-    let [leader, follower, last] = together(&store, &limiter, ["alice", "alice", "bob"]).await;
-    store.next(Trouble::NoAnswer);
+    // A load without an answer is an error, and the next one works.
+    store.hold_loads(true);
+    let error = start(&limiter, "alice").await.unwrap().unwrap_err().error();
+    assert_eq!(error.kind(), BackendErrorKind::Unavailable);
     store.hold_loads(false);
-    store.loads_at_rest().await;
-    // Other processes write over its stamps.
-    let other = super::world::limiter(store.records());
-    for _ in 0..4 {
-        guess(&other, "alice").await.unwrap();
-        guess(&other, "bob").await.unwrap();
-    }
-    leader.abort();
-    for answer in [follower.await.unwrap(), last.await.unwrap()] {
-        assert_eq!(answer.unwrap_err().error().kind(), BackendErrorKind::Unavailable);
-    }
-    assert_eq!((count_left(&*limiter, "alice").await, count_left(&*limiter, "bob").await), (4, 5));
+    guess(&*limiter, "carol").await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_settled_is_settled_though_its_request_is_gone() {
     let (store, limiter) = world();
     let reservation = reserve(&*limiter, "alice").await.unwrap();
-    let [leader] = together(&store, &limiter, ["bob"]).await;
+    let (first, []) = together(&store, &limiter, []).await;
     let settling = {
         let limiter = Arc::clone(&limiter);
         spawn(async move { limiter.settle(reservation, Settlement::Untried).await.map(drop) })
@@ -95,16 +90,17 @@ async fn what_is_settled_is_settled_though_its_request_is_gone() {
     store.loads_at_rest().await;
     settling.abort();
     store.hold_loads(false);
-    leader.await.unwrap().unwrap();
+    first.await.unwrap().unwrap();
     assert_eq!(count_left(&*limiter, "alice").await, 10);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_fails_is_the_failure_of_each_and_of_no_other() {
     let (store, limiter) = world();
-    let waiting = together(&store, &limiter, ["alice", "alice", "bob"]).await;
-    store.next(Trouble::SwapFails);
+    let (first, waiting) = together(&store, &limiter, ["alice", "alice", "bob"]).await;
+    store.next_but_one(Trouble::SwapFails);
     store.hold_loads(false);
+    first.await.unwrap().unwrap();
     for answer in waiting {
         let error = answer.await.unwrap().unwrap_err().error();
         let seen = (error.kind(), error.into_error().to_string());
@@ -114,13 +110,28 @@ async fn a_call_that_fails_is_the_failure_of_each_and_of_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_store_that_panics_fails_its_turn_and_the_next_one_works() {
+    let (store, limiter) = world();
+    store.next(Trouble::Panics);
+    for _ in 0..2 {
+        let error = start(&limiter, "alice").await.unwrap();
+        match error {
+            Ok(()) => assert_eq!(store.troubles(), 1),
+            Err(no) => assert_eq!(no.error().kind(), BackendErrorKind::Fault),
+        }
+    }
+    assert_eq!(count_left(&*limiter, "alice").await, 9);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_record_that_cannot_be_read_fails_its_own_attempts_and_no_others() {
     let (store, limiter) = world();
     while guess(&*limiter, "alice").await.is_ok() {}
     // Only the record of an account says from where it was locked, and so has more than 85 bytes. It is cut off.
     store.records().rewrite(|bytes| if bytes.len() > 85 { bytes[..50].to_vec() } else { bytes.to_vec() });
-    let [one, two, three] = together(&store, &limiter, ["bob", "alice", "bob"]).await;
+    let (first, [one, two, three]) = together(&store, &limiter, ["bob", "alice", "bob"]).await;
     store.hold_loads(false);
+    first.await.unwrap().unwrap();
     one.await.unwrap().unwrap();
     assert_eq!(two.await.unwrap().unwrap_err().error().kind(), BackendErrorKind::Unavailable);
     three.await.unwrap().unwrap();
@@ -130,8 +141,7 @@ async fn a_record_that_cannot_be_read_fails_its_own_attempts_and_no_others() {
 #[tokio::test(start_paused = true)]
 async fn a_swap_that_was_sent_twice_is_done_once() {
     for settlement in [Settlement::Untried, Settlement::Success, Settlement::Denied] {
-        let (store, limiter) = world();
-        let expected = |trouble| async move {
+        let left = |trouble| async move {
             let (store, limiter) = world();
             for _ in 0..3 {
                 guess(&*limiter, "alice").await.unwrap();
@@ -143,13 +153,29 @@ async fn a_swap_that_was_sent_twice_is_done_once() {
             store.next(Trouble::None);
             count_left(&*limiter, "alice").await
         };
-        assert_eq!(expected(Trouble::SentTwice).await, expected(Trouble::None).await, "{settlement:?}");
-        let waiting = together(&store, &limiter, ["alice", "bob", "alice"]).await;
-        store.next(Trouble::SentTwice);
-        store.hold_loads(false);
-        for answer in waiting {
-            answer.await.unwrap().unwrap();
-        }
-        assert_eq!((count_left(&*limiter, "alice").await, count_left(&*limiter, "bob").await), (8, 9));
+        assert_eq!(left(Trouble::SentTwice).await, left(Trouble::None).await, "{settlement:?}");
     }
+    let (store, limiter) = world();
+    let (first, waiting) = together(&store, &limiter, ["alice", "bob", "alice"]).await;
+    store.next_but_one(Trouble::SentTwice);
+    store.hold_loads(false);
+    first.await.unwrap().unwrap();
+    for answer in waiting {
+        answer.await.unwrap().unwrap();
+    }
+    assert_eq!((count_left(&*limiter, "alice").await, count_left(&*limiter, "bob").await), (8, 9));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_settlement_that_was_sent_twice_and_then_not_found_out_gives_back_once() {
+    let (store, limiter) = world();
+    for _ in 0..4 {
+        guess(&*limiter, "alice").await.unwrap();
+    }
+    let reservation = reserve(&*limiter, "alice").await.unwrap();
+    let again = reservation.again();
+    store.next(Trouble::SentTwiceAndThenLoadFails);
+    limiter.settle(reservation, Settlement::Untried).await.unwrap_err();
+    limiter.settle(again, Settlement::Untried).await.unwrap();
+    assert_eq!(count_left(&*limiter, "alice").await, 6);
 }

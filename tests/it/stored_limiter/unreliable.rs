@@ -29,8 +29,12 @@ pub(crate) enum Trouble {
     AnswerIsLostAndThenDown,
     /// The next swap is sent twice: it happens, and then it comes too late.
     SentTwice,
+    /// The same, and the next load fails.
+    SentTwiceAndThenLoadFails,
     /// The next swap happens, and nothing is heard of it.
     NoAnswer,
+    /// The next load panics.
+    Panics,
     /// The next swap happens, and fails; and before anybody looks, five other guesses at `alice` are charged.
     LostAmongOthers,
     Down,
@@ -44,6 +48,8 @@ struct State {
     records: MapRecords,
     trouble: Mutex<Trouble>,
     late: Mutex<Vec<RecordChange>>,
+    /// How many swaps have no trouble before the next that has.
+    spared: AtomicUsize,
     troubles: AtomicUsize,
     loads: AtomicUsize,
     swaps: AtomicUsize,
@@ -62,6 +68,7 @@ impl Unreliable {
             records,
             trouble: Mutex::new(Trouble::None),
             late: Mutex::default(),
+            spared: AtomicUsize::new(0),
             troubles: AtomicUsize::new(0),
             loads: AtomicUsize::new(0),
             swaps: AtomicUsize::new(0),
@@ -73,6 +80,12 @@ impl Unreliable {
 
     pub(crate) fn next(&self, trouble: Trouble) {
         *self.0.trouble.lock().unwrap() = trouble;
+    }
+
+    /// The same of the swap after the next one.
+    pub(crate) fn next_but_one(&self, trouble: Trouble) {
+        self.0.spared.store(1, SeqCst);
+        self.next(trouble);
     }
 
     /// How much trouble there was.
@@ -145,6 +158,7 @@ impl Unreliable {
 impl AttemptRecords for Unreliable {
     async fn load(&self, keys: &[RecordKey]) -> Result<LoadedRecords, BackendError> {
         self.0.loads.fetch_add(1, SeqCst);
+        assert_eq!(self.take(|trouble| trouble == Trouble::Panics), Trouble::None, "a fault of the store");
         match self.take(|trouble| matches!(trouble, Trouble::LoadFails | Trouble::Down)) {
             Trouble::None => {
                 let loaded = self.0.records.load(keys).await;
@@ -163,15 +177,21 @@ impl AttemptRecords for Unreliable {
         assert!(changes.len() <= self.most_records().max(16));
         self.0.swaps.fetch_add(1, SeqCst);
         self.0.is_held.subscribe().wait_for(|is_held| !is_held).await.unwrap();
-        match self.take(|trouble| trouble != Trouble::LoadFails && trouble != Trouble::None) {
+        if self.0.spared.fetch_update(SeqCst, SeqCst, |spared| spared.checked_sub(1)).is_ok() {
+            return self.0.records.swap(changes).await;
+        }
+        match self.take(|trouble| !matches!(trouble, Trouble::LoadFails | Trouble::Panics | Trouble::None)) {
             Trouble::None | Trouble::LoadFails => return self.0.records.swap(changes).await,
-            Trouble::SwapFails | Trouble::Down => {}
+            Trouble::SwapFails | Trouble::Down | Trouble::Panics => {}
             Trouble::SwapFailsAndHappensLater => *self.0.late.lock().unwrap() = changes.to_vec(),
             Trouble::AnswerIsLost | Trouble::AnswerIsLostAndThenDown => {
                 assert!(self.0.records.swap(changes).await?);
             }
-            Trouble::SentTwice => {
+            twice @ (Trouble::SentTwice | Trouble::SentTwiceAndThenLoadFails) => {
                 assert!(self.0.records.swap(changes).await?);
+                if twice == Trouble::SentTwiceAndThenLoadFails {
+                    self.next(Trouble::LoadFails);
+                }
                 return self.0.records.swap(changes).await;
             }
             Trouble::NoAnswer => {
