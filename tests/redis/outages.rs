@@ -91,6 +91,15 @@ async fn a_server_that_is_killed_is_503_and_serves_again_with_all_that_it_had_af
     }
 }
 
+/// Whether these are failures of the server that say this, five at most, and then calls that were not made.
+fn are_told(failures: &[BackendError], texts: &[&str]) -> bool {
+    failures.iter().enumerate().all(|(number, error)| {
+        let said = said(error);
+        let is_left_alone = number >= 5 && said.contains("left alone for a while");
+        error.kind() == Unavailable && (is_left_alone || texts.iter().any(|text| said.contains(text)))
+    })
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_does_not_answer_is_503_at_the_deadline() {
     let Some(server) = Redis::start("frozen") else { return };
@@ -108,9 +117,7 @@ async fn a_server_that_does_not_answer_is_503_at_the_deadline() {
     server.freeze(false);
     assert_eq!((told.len(), by_client.len()), (LOOKUPS + WRITES, LOOKUPS + WRITES), "{told:?} {by_client:?}");
     assert!(took < Duration::from_secs(8), "{took:?}");
-    for error in &told {
-        assert_eq!((error.kind(), error.to_string().as_str()), (Unavailable, "Redis gave no answer within 300 ms"),);
-    }
+    assert!(are_told(&told, &["Redis gave no answer within 300 ms"]), "{told:?}");
     assert!(by_client.iter().all(|error| error.kind() == Unavailable), "{by_client:?}");
     must_serve_again(&store, 4).await;
     must_serve_again(&hasty, 5).await;
@@ -128,10 +135,9 @@ async fn a_replica_answers_nothing_not_even_what_only_reads() {
     let told = all(&store, 2).await;
     assert_eq!(told.len(), LOOKUPS + WRITES, "{told:?}");
     // It may load the data of the other one at first.
-    let is_told = |error: &BackendError| ["READONLY", "LOADING"].iter().any(|code| said(error).contains(code));
-    assert!(told.iter().all(|error| error.kind() == Unavailable && is_told(error)), "{told:?}");
+    assert!(are_told(&told, &["READONLY", "LOADING"]), "{told:?}");
     let start = Instant::now();
-    while !lookups(&store).await.iter().all(|error| said(error).contains("READONLY")) {
+    while !lookups(&store).await.iter().any(|error| said(error).contains("READONLY")) {
         assert!(start.elapsed() < Duration::from_secs(10), "{:?}", lookups(&store).await);
     }
     assert_eq!(lookups(&store).await.len(), LOOKUPS);
@@ -169,7 +175,7 @@ async fn a_server_that_lacks_its_replicas_refuses_all() {
     cmd("CONFIG").arg("SET").arg("min-replicas-to-write").arg("1").exec_async(&mut connection).await.unwrap();
     let told = all(&store, 2).await;
     assert_eq!(told.len(), LOOKUPS + WRITES, "{told:?}");
-    assert!(told.iter().all(|error| error.kind() == Unavailable && said(error).contains("NOREPLICAS")), "{told:?}");
+    assert!(are_told(&told, &["NOREPLICAS"]), "{told:?}");
     cmd("CONFIG").arg("SET").arg("min-replicas-to-write").arg("0").exec_async(&mut connection).await.unwrap();
     must_serve_again(&store, 3).await;
 }
@@ -217,7 +223,10 @@ async fn a_busy_server_is_503() {
         }
         assert!(start.elapsed() < Duration::from_secs(10), "{told:?}");
     };
-    assert!(told.iter().all(|error| error.kind() == Unavailable && said(error).contains("BUSY")), "{told:?}");
+    // Those of the rounds before count, too.
+    let is_told =
+        |error: &BackendError| ["BUSY", "left alone for a while"].iter().any(|text| said(error).contains(text));
+    assert!(told.iter().all(|error| error.kind() == Unavailable && is_told(error)), "{told:?}");
     cmd("SCRIPT").arg("KILL").exec_async(&mut connection).await.unwrap();
     looping.await.unwrap();
     must_serve_again(&store, 2).await;
