@@ -42,6 +42,7 @@ impl Lockout {
     }
 
     /// The same with so many times the attempts.
+    #[inline]
     pub(crate) fn times(self, factor: u32) -> Self {
         Self { attempts: self.attempts.saturating_mul(factor), ..self }
     }
@@ -71,6 +72,7 @@ impl Lockout {
     }
 
     /// How long the lock after so many in a row lasts.
+    #[inline]
     pub(crate) fn lock(&self, strikes: u8) -> u64 {
         let doublings = u32::from(strikes.saturating_sub(1)).min(63);
         self.first.saturating_mul(1 << doublings).min(self.longest)
@@ -119,6 +121,7 @@ impl TokenBucket {
 
     /// The same with so many times the attempts, at once and in the long run; rather fewer where that is no whole number of
     /// milliseconds.
+    #[inline]
     pub(crate) fn times(self, factor: u32) -> Self {
         let interval = self.interval.div_ceil(u64::from(factor.max(1)));
         Self::new(self.burst.saturating_mul(factor), Duration::from_millis(interval))
@@ -136,6 +139,7 @@ pub(crate) enum Mode {
 
 impl Mode {
     /// What is off stays off: there is nothing to watch.
+    #[inline]
     pub(crate) fn monitored(self) -> Self {
         if self == Self::Off { Self::Off } else { Self::Monitor }
     }
@@ -143,15 +147,18 @@ impl Mode {
 
 /// The nearest interval that can be counted with: the time that fills the whole bucket must be a number, or the bucket would
 /// have no end.
+#[inline]
 fn countable(burst: u32, refill_every: Duration) -> u64 {
     let longest = (u64::MAX / 2).checked_div(u64::from(burst)).unwrap_or(u64::MAX);
     millis(refill_every).clamp(1, longest)
 }
 
+#[inline]
 fn time(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
+#[inline]
 pub(crate) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

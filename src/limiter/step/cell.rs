@@ -8,6 +8,7 @@ use super::network::{CROWDS, Tier, crowd, tier};
 pub(crate) const KINDS: usize = 3;
 
 /// The cell in which a key of IPv6 without its own is counted; `None` for others.
+#[inline]
 pub(crate) fn crowd_cell((guess, network): Key, place: Place) -> Option<usize> {
     let crowd = crowd(network).filter(|_| place == Place::Shared)?;
     let kind = match guess {
@@ -23,6 +24,7 @@ pub(crate) fn crowd_cell((guess, network): Key, place: Place) -> Option<usize> {
 }
 
 /// How many cells there are for accounts and addresses, and how many each for other kinds and preferred keys.
+#[inline]
 pub(crate) fn cell_counts(capacity: usize) -> (usize, usize) {
     let accounts = capacity.next_power_of_two();
     (accounts, (accounts / 8).max(4))

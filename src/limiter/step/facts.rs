@@ -52,29 +52,34 @@ impl Facts {
     }
 
     /// Whether it may count on the account or user over all addresses. Clients count by their pairs alone.
+    #[inline]
     pub(crate) const fn counts_on_account(&self) -> bool {
         matches!(self.kind, GuessKind::Account | GuessKind::Factor | GuessKind::Delivery)
     }
 
     /// Whether it counts on its user's codes in a short time.
+    #[inline]
     pub(crate) const fn counts_on_recent(&self) -> bool {
         matches!(self.kind, GuessKind::Factor)
     }
 
     /// Whether a record may use room that is kept for those that were seen before. A user with a second factor open was: the
     /// password was right.
+    #[inline]
     pub(crate) const fn is_preferred(&self, slot: Slot, is_known: bool) -> bool {
         slot.is_preferred(is_known) || (self.kind.is_of_factor() && slot.is_of_user())
     }
 
     /// Whether it counts on wider networks, too. A network in which its address is [known](super::look::Moment::is_known) has other
     /// users as well: strangers among them must not lock the account out.
+    #[inline]
     pub(crate) const fn touches_wide(&self, is_known: bool) -> bool {
         !is_known && self.has_address && is_ipv6(self.network)
     }
 
     /// The records that the attempt touches, from an address that is [known](super::look::Moment::is_known) or not; those for one that
     /// is not are all that it may touch. That of an account or client tells which addresses are known.
+    #[inline]
     pub(crate) const fn touches(&self, is_known: bool) -> Slots {
         let guess = match self.kind {
             GuessKind::Account | GuessKind::Client | GuessKind::Delivery => Slots::of(&[Slot::Pair, Slot::Account]),
@@ -86,6 +91,7 @@ impl Facts {
         if self.touches_wide(is_known) { slots.or(Slots::WIDE) } else { slots }
     }
 
+    #[inline]
     pub(crate) fn key(&self, slot: Slot) -> Key {
         match slot {
             Slot::Pair => (self.guess, self.beside),
@@ -95,6 +101,7 @@ impl Facts {
 }
 
 /// The key of a record.
+#[inline]
 pub(crate) fn key(guess: u64, network: u64, slot: Slot) -> Key {
     let around = || slot.tier().map_or(network, |tier| widened(network, tier));
     match slot {

@@ -20,12 +20,14 @@ pub(crate) enum GuessKind {
 impl GuessKind {
     /// Whether it belongs to a second factor. Then nobody is spared, neither by the allow-list nor by a known address, and the same
     /// again counts again.
+    #[inline]
     pub(crate) const fn is_of_factor(self) -> bool {
         matches!(self, Self::Factor | Self::RecoveryCode | Self::Delivery)
     }
 
     /// Whether its pair is no account with an address, but a user with a challenge or an authenticator. What such a one is charged
     /// never comes back, and its lock is none for operators.
+    #[inline]
     pub(crate) const fn has_own_pair(self) -> bool {
         matches!(self, Self::Factor | Self::Delivery)
     }
@@ -35,11 +37,13 @@ impl GuessKind {
 const KIND: u32 = 61;
 
 /// The hash of a guess with the number of its [kind](GuessKind).
+#[inline]
 pub(crate) const fn with_kind(hash: u64, kind: u64) -> u64 {
     hash & !(7 << KIND) | kind << KIND
 }
 
 /// The kind of a guess.
+#[inline]
 pub(crate) const fn kind(guess: u64) -> GuessKind {
     match guess >> KIND {
         0 => GuessKind::Account,
@@ -59,6 +63,7 @@ pub(crate) const SPENT: u64 = 3;
 
 /// In the place of a network: one challenge or authenticator of a user. It is no network of IPv6, and chooses no shard, so that all of a
 /// user lie in one.
+#[inline]
 pub(crate) const fn part(hash: u64) -> u64 {
     hash & !0xffff_8000 | 4
 }
@@ -74,6 +79,7 @@ pub(crate) enum Place {
 
 impl Place {
     /// Where a key without a place of its own is counted.
+    #[inline]
     pub(crate) const fn shared(has_spared: bool, preferred: bool) -> Self {
         if preferred && has_spared { Self::Spared } else { Self::Shared }
     }

@@ -18,23 +18,27 @@ pub(crate) struct KnownAddresses {
 
 impl KnownAddresses {
     /// Whether it succeeded from this network, and from any less than a `lifetime` ago.
+    #[inline]
     pub(crate) fn contains(&self, network: u64, now: u64, lifetime: u64) -> bool {
         self.networks.contains(&network) && now.saturating_sub(self.seen) < lifetime
     }
 
     /// Whether a check that succeeded is worth remembering. Seldom, so that those who succeed all the time write next to nothing,
     /// from however many networks: where there is no room left, a further one has to wait.
+    #[inline]
     pub(crate) fn is_news(&self, network: u64, now: u64, lifetime: u64) -> bool {
         let is_due = now.saturating_sub(self.seen) >= lifetime / 64;
         is_due || (self.networks.contains(&0) && !self.networks.contains(&network))
     }
 
     /// When it last succeeded, in milliseconds.
+    #[inline]
     pub(crate) const fn seen(&self) -> u64 {
         self.seen
     }
 
     /// The networks as they are written.
+    #[inline]
     pub(crate) fn networks_to_bytes(&self) -> KnownBytes {
         let mut bytes = [0; 32];
         bytes.copy_from_slice(self.networks.map(u64::to_le_bytes).as_flattened());
@@ -42,6 +46,7 @@ impl KnownAddresses {
     }
 
     /// With networks that were written.
+    #[inline]
     pub(crate) fn from_networks(bytes: &KnownBytes, seen: u64) -> Self {
         let (words, _) = bytes.as_chunks::<8>();
         let mut networks = [0; ADDRESSES];
@@ -76,22 +81,26 @@ pub(crate) struct Told(u64);
 
 impl Told {
     /// The owner got a notice for a lock that holds until then, in milliseconds.
+    #[inline]
     pub(crate) const fn of(until: u64) -> Self {
         Self(until)
     }
 
     /// Until when, in milliseconds.
+    #[inline]
     pub(crate) const fn until(self) -> u64 {
         self.0
     }
 
     /// Whether the lock still holds.
+    #[inline]
     pub(crate) const fn is_current(self, now: u64) -> bool {
         self.0 > now
     }
 
     /// Whether the owner is to get a notice of a lock that lasts until `until`, and is from now on: once, however many locks there
     /// are meanwhile.
+    #[inline]
     pub(crate) fn is_news(&mut self, now: u64, until: u64) -> bool {
         let is_news = !self.is_current(now);
         if is_news {

@@ -15,6 +15,7 @@ impl Tier {
     pub(crate) const ALL: [Self; 2] = [Self::Net56, Self::Net48];
 
     /// How many bits of an address tell such a network.
+    #[inline]
     pub(crate) const fn prefix_len(self) -> u8 {
         match self {
             Self::Net56 => 56,
@@ -23,12 +24,14 @@ impl Tier {
     }
 
     /// The bits of such a network around the /64 with these bits.
+    #[inline]
     pub(crate) const fn bits(self, of_64: u64) -> u64 {
         of_64 >> 64_u8.saturating_sub(self.prefix_len())
     }
 }
 
 /// The keys of the networks around an IPv6 /64, from the narrower to the wider; none around others.
+#[inline]
 pub(crate) fn around(key: u64) -> impl Iterator<Item = u64> {
     Tier::ALL.into_iter().filter(move |_| is_ipv6(key)).map(move |tier| widened(key, tier))
 }
@@ -42,6 +45,7 @@ const FACTOR: u32 = 0x9e37_79b1;
 const INVERSE: u32 = inverse(FACTOR);
 
 /// By Newton's method, which doubles the right bits with each step, from the three that the number itself has right.
+#[inline]
 const fn inverse(factor: u32) -> u32 {
     let mut found = factor;
     let mut step = 0_u32;
@@ -53,21 +57,25 @@ const fn inverse(factor: u32) -> u32 {
 }
 
 /// The key of an IPv4 address, or of none.
+#[inline]
 pub(crate) const fn single(hash: u64) -> u64 {
     hash & !IPV6
 }
 
 /// The key of an IPv6 /64: the hash of its /48, and the 16 bits behind that.
+#[inline]
 pub(crate) const fn of_64(hash: u64, subnet: u16) -> u64 {
     mix(hash, (subnet as u32) << 16 | (hash >> MIXED) as u32 & 0xfffc)
 }
 
 /// Whether it is the key of an IPv6 network.
+#[inline]
 pub(crate) const fn is_ipv6(key: u64) -> bool {
     key & IPV6 != 0
 }
 
 /// The key of the network of this width around an IPv6 /64.
+#[inline]
 pub(crate) const fn widened(key: u64, tier: Tier) -> u64 {
     let inner = unmix(key);
     let (kept, mark) = match tier {
@@ -78,6 +86,7 @@ pub(crate) const fn widened(key: u64, tier: Tier) -> u64 {
 }
 
 /// Which width the key of an IPv6 network has; `None` for a /64.
+#[inline]
 pub(crate) const fn tier(key: u64) -> Option<Tier> {
     match unmix(key) & 3 {
         1 => Some(Tier::Net56),
@@ -100,21 +109,25 @@ pub(crate) const fn prefix_len(key: u64) -> u8 {
 pub(crate) const CROWDS: usize = 256;
 
 /// In which crowd the networks of a /48 are counted together; `None` for IPv4.
+#[inline]
 pub(crate) const fn crowd(key: u64) -> Option<usize> {
     if is_ipv6(key) { Some((key >> 48 & 0xff) as usize) } else { None }
 }
 
 /// Bits that belong to the /48 alone.
+#[inline]
 const fn salt(key: u64) -> u32 {
     ((key >> 48) as u32) << 16 | key as u32 & 0x7fff
 }
 
+#[inline]
 const fn mix(around: u64, inner: u32) -> u64 {
     let product = (inner ^ salt(around)).wrapping_mul(FACTOR);
     let mixed = product ^ product >> 16;
     around & !(0xffff_ffff << MIXED) | (mixed as u64) << MIXED | IPV6
 }
 
+#[inline]
 const fn unmix(key: u64) -> u32 {
     let mixed = (key >> MIXED) as u32;
     (mixed ^ mixed >> 16).wrapping_mul(INVERSE) ^ salt(key)

@@ -63,6 +63,7 @@ impl Default for FactorBudgets {
 pub(crate) const PENDING: Duration = Duration::from_secs(30 * 60);
 
 /// Where the mode of a limit stands; none if it is not one of the limiter's.
+#[inline]
 const fn mode_of(limit: Limit) -> Option<usize> {
     Some(match limit {
         Limit::AccountAndAddress => 0,
@@ -145,6 +146,7 @@ impl Policy {
         self.address.check()
     }
 
+    #[inline]
     pub(crate) fn mode(&self, limit: Limit) -> Mode {
         mode_of(limit).and_then(|index| self.modes.get(index)).copied().unwrap_or(Mode::Off)
     }
@@ -157,6 +159,7 @@ impl Policy {
 
     /// The limit and budget of an account, client or user and its address, or of a part of the user.
     #[inline]
+    #[inline]
     pub(crate) fn pair_limit(&self, kind: GuessKind) -> (Limit, &Lockout) {
         match kind {
             GuessKind::Account => (Limit::AccountAndAddress, &self.pair),
@@ -168,6 +171,7 @@ impl Policy {
     }
 
     /// The limit and budget of an account or user over all addresses.
+    #[inline]
     #[inline]
     pub(crate) fn account_limit(&self, kind: GuessKind) -> (Limit, &Lockout) {
         match kind {
@@ -184,6 +188,7 @@ impl Policy {
         self.factors = [net56, net48];
     }
 
+    #[inline]
     fn factor(&self, tier: Tier) -> u32 {
         let [net56, net48] = self.factors;
         match tier {
@@ -193,6 +198,7 @@ impl Policy {
     }
 
     /// The budget of failures in a row in such a record; that of the pair for those that are [buckets](Slot::is_bucket).
+    #[inline]
     pub(crate) fn lockout(&self, slot: Slot, kind: GuessKind) -> Lockout {
         let budget = match slot {
             Slot::Account => self.account_limit(kind).1,
@@ -203,11 +209,13 @@ impl Policy {
     }
 
     /// The budget of such a record that is a [bucket](Slot::is_bucket).
+    #[inline]
     pub(crate) fn bucket(&self, slot: Slot) -> TokenBucket {
         slot.tier().map_or(self.address, |tier| self.address.times(self.factor(tier)))
     }
 
     /// The limit that counts in such a record.
+    #[inline]
     pub(crate) fn limit(&self, slot: Slot, kind: GuessKind) -> Limit {
         match slot {
             Slot::Account => self.account_limit(kind).0,
@@ -218,6 +226,7 @@ impl Policy {
     }
 
     /// How long a lock may be remembered after its end, in milliseconds.
+    #[inline]
     pub(crate) fn memory(&self, slot: Slot) -> u64 {
         match slot {
             Slot::Account => self.account.longest.max(self.second.in_a_row.longest).max(self.second.delivery.longest),

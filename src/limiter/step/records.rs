@@ -33,17 +33,20 @@ pub(crate) struct Counts {
 
 impl Counts {
     /// It is as a new one from now on; its numbers go on.
+    #[inline]
     pub(crate) fn forget(&mut self) {
         *self = Self { number: self.number, ..Self::default() };
     }
 
     /// When the record may be removed, as far as it counts. Not as long as an attempt may be under way that was charged to it: one
     /// that takes its place begins with other numbers.
+    #[inline]
     pub(crate) fn counts_until(&self, memory: u64) -> u64 {
         self.tally.forgotten_at(memory).max(self.changed.saturating_add(UNDER_WAY))
     }
 
     /// When it may be removed, as far as it remembers; 0 if it remembers nothing.
+    #[inline]
     pub(crate) fn remembers_until(&self, lifetime: u64) -> u64 {
         let is_known = self.known != KnownAddresses::default();
         let known = if is_known { self.known.seen().saturating_add(lifetime) } else { 0 };
@@ -51,6 +54,7 @@ impl Counts {
     }
 
     /// It was changed by a step at this time.
+    #[inline]
     pub(crate) fn touch(&mut self, now: u64) {
         if self.changed == 0 {
             self.since = now;
@@ -60,6 +64,7 @@ impl Counts {
 }
 
 /// The time of a step that is done now: behind none at which one of its records was changed.
+#[inline]
 pub(crate) fn time<'a>(now: u64, records: impl IntoIterator<Item = &'a Counts>) -> u64 {
     records.into_iter().map(|counts| counts.changed).fold(now, u64::max)
 }
@@ -93,15 +98,18 @@ impl<'a> Records<'a> {
     }
 
     /// Later than the number of each charge on these records.
+    #[inline]
     fn next_number(&self) -> u32 {
         let latest = self.counts.iter().flatten().map(|counts| counts.number).reduce(later);
         latest.unwrap_or_default().wrapping_add(1)
     }
 
+    #[inline]
     fn get_mut(&mut self, slot: Slot) -> Option<&mut Counts> {
         self.counts.get_mut(slot as usize)?.as_deref_mut()
     }
 
+    #[inline]
     fn tally(&self, slot: Slot) -> Tally {
         self.counts.get(slot as usize).and_then(Option::as_ref).map_or_else(Tally::default, |counts| counts.tally)
     }
@@ -170,18 +178,21 @@ impl<'a> Records<'a> {
         news.and_then(|news| self.tell(news, now))
     }
 
+    #[inline]
     fn remember(&mut self, step: &Step<'_>, network: u64, at: u64) {
         if let Some(counts) = self.get_mut(Slot::Account) {
             counts.known.remember(network, at, step.lifetime());
         }
     }
 
+    #[inline]
     fn tell(&mut self, news: News, now: u64) -> Option<BegunLock> {
         news.tell(now, self.get_mut(Slot::Account).map(|counts| &mut counts.told))
     }
 }
 
 /// The later of two numbers, which go round.
+#[inline]
 fn later(one: u32, other: u32) -> u32 {
     if one.wrapping_sub(other) < 1 << 31 { one } else { other }
 }

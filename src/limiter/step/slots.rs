@@ -30,11 +30,13 @@ impl Slot {
     /// Those that only an IPv6 address has, in the order in which they are counted.
     pub(crate) const WIDE: [Self; 4] = [Self::Pair56, Self::Net56, Self::Pair48, Self::Net48];
 
+    #[inline]
     const fn bit(self) -> u8 {
         1 << self as u8
     }
 
     /// Which network around an IPv6 address it counts on, if it is one that is wider than a /64.
+    #[inline]
     pub(crate) const fn tier(self) -> Option<Tier> {
         match self {
             Self::Pair | Self::Account | Self::Address | Self::Recent => None,
@@ -44,23 +46,27 @@ impl Slot {
     }
 
     /// Whether it counts all attempts from an address or network, in a bucket that fills again; else it counts failures in a row.
+    #[inline]
     pub(crate) const fn is_bucket(self) -> bool {
         matches!(self, Self::Address | Self::Net56 | Self::Net48)
     }
 
     /// Whether a record may use room that is kept for those that were seen before, for an attempt from an address that is known
     /// or not. Strangers fill neither that of an account's pairs nor that of addresses.
+    #[inline]
     pub(crate) const fn is_preferred(self, is_known: bool) -> bool {
         is_known && matches!(self, Self::Pair | Self::Address)
     }
 
     /// Whether it counts on a user whose second factor is open, without a network around.
+    #[inline]
     pub(crate) const fn is_of_user(self) -> bool {
         matches!(self, Self::Pair | Self::Account | Self::Recent)
     }
 
     /// Whether those that are [preferred](Self::is_preferred) share no cell with others. Right only where a key that becomes
     /// preferred may begin anew: a pair becomes so by a success, which forgets its failures.
+    #[inline]
     pub(crate) const fn has_spared_cells(self) -> bool {
         matches!(self, Self::Pair | Self::Recent)
     }
@@ -78,6 +84,7 @@ pub(crate) enum TableKind {
 
 impl TableKind {
     /// Where the record with this key lies.
+    #[inline]
     pub(crate) const fn of((guess, network): Key) -> Self {
         match (guess, network) {
             (_, 0) => Self::Account,
@@ -100,6 +107,7 @@ impl Slots {
     /// The account or client and networks wider than a /64.
     pub(crate) const WIDE_PAIRS: Self = Self::of(&[Slot::Pair56, Slot::Pair48]);
 
+    #[inline]
     pub(crate) const fn of(slots: &[Slot]) -> Self {
         let (mut bits, mut rest) = (0, slots);
         while let [first, others @ ..] = rest {
@@ -109,10 +117,12 @@ impl Slots {
         Self(bits)
     }
 
+    #[inline]
     pub(crate) const fn has(self, slot: Slot) -> bool {
         self.0 & slot.bit() != 0
     }
 
+    #[inline]
     pub(crate) const fn is_empty(self) -> bool {
         self.0 == 0
     }
@@ -143,15 +153,18 @@ impl Slots {
     }
 
     /// In the order in which they are counted.
+    #[inline]
     pub(crate) fn iter(self) -> impl Iterator<Item = Slot> {
         Slot::ALL.into_iter().filter(move |slot| self.has(*slot))
     }
 
     /// A bit for each.
+    #[inline]
     pub(crate) const fn bits(self) -> u8 {
         self.0
     }
 
+    #[inline]
     pub(crate) const fn from_bits(bits: u8) -> Self {
         Self(bits)
     }

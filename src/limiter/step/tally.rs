@@ -32,6 +32,7 @@ const NEVER: u64 = u64::MAX;
 pub(crate) type TallyBytes = [u8; 20];
 
 impl Tally {
+    #[inline]
     pub(crate) fn to_bytes(self) -> TallyBytes {
         let parts = [
             &self.until.to_le_bytes()[..],
@@ -45,6 +46,7 @@ impl Tally {
         bytes
     }
 
+    #[inline]
     pub(crate) fn from_bytes(bytes: &TallyBytes) -> Self {
         let [u0, u1, u2, u3, u4, u5, u6, u7, b0, b1, b2, b3, c0, c1, c2, c3, d0, d1, strikes, is_told] = *bytes;
         Self {
@@ -59,43 +61,51 @@ impl Tally {
     }
 
     /// The fingerprint of the secret that was denied last; 0 for none.
+    #[inline]
     pub(crate) fn print(&self) -> u32 {
         self.print
     }
 
     /// The same with the fingerprint that was kept elsewhere.
+    #[inline]
     pub(crate) fn with_print(self, print: u32) -> Self {
         Self { print, ..self }
     }
 
     /// From when on it [is forgotten](Self::is_forgotten).
+    #[inline]
     pub(crate) fn forgotten_at(&self, memory: u64) -> u64 {
         if self.strikes == 0 { self.until } else { self.until.saturating_add(memory) }
     }
 
     /// Whether it holds nothing that still counts.
+    #[inline]
     pub(crate) fn is_over(&self, now: u64) -> bool {
         self.until <= now && self.until != NEVER
     }
 
     /// Whether the next charge would be the same without it: a lock that is over makes the next one longer for `memory`.
+    #[inline]
     pub(crate) fn is_forgotten(&self, now: u64, memory: u64) -> bool {
         self.is_over(now) && (self.strikes == 0 || now.saturating_sub(self.until) >= memory)
     }
 
     /// How long an attempt would be refused.
+    #[inline]
     pub(crate) fn locked(&self, budget: &Lockout, now: u64) -> Option<u64> {
         (self.charges >= budget.attempts && !self.is_over(now)).then(|| self.until.saturating_sub(now).max(1))
     }
 
     /// How long to tell a refused client to wait. As long as attempts are under way that may turn out right, it is no more
     /// than a full house.
+    #[inline]
     pub(crate) fn wait(&self, budget: &Lockout, now: u64) -> Option<u64> {
         let lock = self.locked(budget, now)?;
         Some(if self.is_decided(budget, now) { lock } else { lock.min(SOON) })
     }
 
     /// Whether every charge of a lock was decided against, or dropped long ago.
+    #[inline]
     pub(crate) fn is_decided(&self, budget: &Lockout, now: u64) -> bool {
         let began = self.until.saturating_sub(budget.lock(self.strikes));
         u32::from(self.denied) >= self.charges.min(u16::MAX.into()) || now.saturating_sub(began) >= UNDER_WAY
@@ -123,11 +133,13 @@ impl Tally {
 
     /// How long without a charge ends the count. After a lock not sooner than it would be forgotten without any charge: an
     /// attempt must not make the next lock shorter.
+    #[inline]
     fn quiet(&self, budget: &Lockout) -> u64 {
         if self.strikes == 0 { budget.window } else { budget.window.max(budget.longest) }
     }
 
     /// A charge was decided against: remembers its secret.
+    #[inline]
     pub(crate) fn deny(&mut self, now: u64, number: u32, print: u32) {
         if !self.is_over(now) && self.holds(number) {
             self.denied = self.denied.saturating_add(1);
@@ -137,6 +149,7 @@ impl Tally {
 
     /// Whether the last charge was for the same secret, less than `within` ago, and was denied. What is still under way, or
     /// was dropped, is not known to be wrong.
+    #[inline]
     pub(crate) fn is_repeat(&self, budget: &Lockout, now: u64, print: u32, within: u64) -> bool {
         let charged = self.until.saturating_sub(self.quiet(budget));
         let is_live = self.charges > 0 && self.charges < budget.attempts && !self.is_over(now);
@@ -167,16 +180,19 @@ impl Tally {
     }
 
     /// The same in a place of its own, which holds nothing that an earlier reservation charged there.
+    #[inline]
     pub(crate) fn moved(self, number: u32) -> Self {
         Self { born: number, ..self }
     }
 
     /// Whether it still holds what the reservation with this number charged. The numbers go round.
+    #[inline]
     fn holds(&self, number: u32) -> bool {
         number.wrapping_sub(self.born) < 1 << 31
     }
 
     /// How long an attempt would be refused by a bucket.
+    #[inline]
     pub(crate) fn empty(&self, budget: &TokenBucket, now: u64) -> Option<u64> {
         if self.until == NEVER {
             return Some(NEVER.saturating_sub(now).max(1));
@@ -187,6 +203,7 @@ impl Tally {
     }
 
     /// Takes one attempt, which is not refused, out of a bucket.
+    #[inline]
     pub(crate) fn take(&mut self, budget: &TokenBucket, now: u64, number: u32) {
         if self.is_over(now) {
             *self = Self { born: number, ..Self::default() };
@@ -196,6 +213,7 @@ impl Tally {
 
     /// Gives one attempt back into a bucket, without what time has `paid` of it since. With 0 attempts under way can hold
     /// back what time fills in, up to as many as they are. A full one stays as full as it is.
+    #[inline]
     pub(crate) fn give(&mut self, budget: &TokenBucket, number: u32, paid: u64) {
         if self.until != NEVER && self.holds(number) {
             self.until = self.until.saturating_sub(budget.interval.saturating_sub(paid));

@@ -41,16 +41,19 @@ impl Ticket {
         }
     }
 
+    #[inline]
     pub(crate) const fn kind(&self) -> GuessKind {
         kind(self.guess)
     }
 
     /// The key of a record that [settling](Self::touched_by) it may change.
+    #[inline]
     pub(crate) fn key(&self, slot: Slot) -> Key {
         key(self.guess, self.network, slot)
     }
 
     /// The tallies that settling it so may change.
+    #[inline]
     pub(crate) fn touched_by(&self, settlement: Settlement) -> Slots {
         if self.kind().is_of_factor() {
             return self.touched_of_factor(settlement);
@@ -66,6 +69,7 @@ impl Ticket {
     }
 
     /// The key of the record that tells whether it succeeded after it was pending. What two tickets share, one of them has spent.
+    #[inline]
     pub(crate) fn spent_key(&self) -> Key {
         let number = u64::from(self.number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let at = self.at.wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
@@ -92,6 +96,7 @@ impl Ticket {
 
     /// Whether settling it so forgets all that was counted there, and not what it was charged alone: the failures of an account or
     /// client from its address, and those of a second factor in a row, if nobody else is counted with them.
+    #[inline]
     pub(crate) fn forgives(&self, settlement: Settlement, slot: Slot) -> bool {
         let is_of_these = match slot {
             Slot::Pair => !self.kind().is_of_factor(),
@@ -101,6 +106,7 @@ impl Ticket {
         settlement == Settlement::Success && is_of_these && !self.is_shared(slot)
     }
 
+    #[inline]
     pub(crate) fn place(&self, slot: Slot) -> Place {
         match slot {
             _ if !self.shared.has(slot) => Place::Own,
@@ -112,16 +118,19 @@ impl Ticket {
     }
 
     /// Whether others are counted in the same tally.
+    #[inline]
     pub(crate) const fn is_shared(&self, slot: Slot) -> bool {
         self.shared.has(slot)
     }
 
+    #[inline]
     pub(crate) fn set_place(&mut self, slot: Slot, place: Place) {
         self.shared = self.shared.with_if(slot, place != Place::Own);
         self.is_spared |= slot == Slot::Pair && place == Place::Spared;
     }
 
     /// As the answer to the attempt, with the limit that would have refused if it blocked, and whether the address is known.
+    #[inline]
     pub(crate) fn into_reservation(self, monitored: Option<Limit>, is_known: bool) -> Reservation {
         let reservation = Reservation::new(self.to_bytes()).from_known_address(is_known);
         match monitored {
