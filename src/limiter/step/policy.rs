@@ -159,7 +159,6 @@ impl Policy {
 
     /// The limit and budget of an account, client or user and its address, or of a part of the user.
     #[inline]
-    #[inline]
     pub(crate) fn pair_limit(&self, kind: GuessKind) -> (Limit, &Lockout) {
         match kind {
             GuessKind::Account => (Limit::AccountAndAddress, &self.pair),
@@ -171,7 +170,6 @@ impl Policy {
     }
 
     /// The limit and budget of an account or user over all addresses.
-    #[inline]
     #[inline]
     pub(crate) fn account_limit(&self, kind: GuessKind) -> (Limit, &Lockout) {
         match kind {
