@@ -303,7 +303,7 @@ fn fail(mut taken: Taken, error: BackendError) {
 fn between(beaten: usize) -> Option<Duration> {
     let most = match beaten {
         0 | 1 => return None,
-        runs => 1_u64.checked_shl(u32::try_from(runs).unwrap_or(u32::MAX).min(5)).unwrap_or(32),
+        beaten => 1_u64.checked_shl(u32::try_from(beaten).unwrap_or(u32::MAX).min(5)).unwrap_or(32),
     };
     let mut random = [0; 1];
     // Without randomness they wait for the same time.
