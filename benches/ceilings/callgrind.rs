@@ -8,6 +8,8 @@ use super::meter::Cost;
 
 /// The argument that makes this program run its cases for callgrind.
 const CHILD: &str = "--counted";
+/// Which part of its cases that is, in the environment, where they are counted in parts.
+const PART: &str = "COUNTED_PART";
 
 /// What this program was started for.
 pub enum Role {
@@ -43,7 +45,12 @@ struct Count {
 
 /// Has the instructions of these cases counted, if it can be done here.
 pub fn count_into(costs: &mut [Cost]) -> Result<(), ExitCode> {
-    match count() {
+    count_part_into(costs, "")
+}
+
+/// The same for a part of the cases: the program that is counted finds its name by [`part`].
+pub fn count_part_into(costs: &mut [Cost], part: &str) -> Result<(), ExitCode> {
+    match count(part) {
         Ok(counts) => fill_in(costs, &counts),
         Err(error) => {
             eprintln!("INSTRUCTIONS NOT COUNTED: {error}");
@@ -55,11 +62,17 @@ pub fn count_into(costs: &mut [Cost]) -> Result<(), ExitCode> {
     Ok(())
 }
 
+/// The part that is to be run, or nothing.
+#[allow(dead_code, reason = "the benchmark of second factors calls it")]
+pub fn part() -> String {
+    std::env::var(PART).unwrap_or_default()
+}
+
 /// What was counted for each case, in the order of the cases.
-fn count() -> Result<Vec<Count>, String> {
+fn count(part: &str) -> Result<Vec<Count>, String> {
     let directory = std::env::temp_dir().join(format!("tower-password-grant-ceilings-{}", std::process::id()));
     std::fs::create_dir_all(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
-    let counts = run(&directory).and_then(|out| read(&out));
+    let counts = run(&directory, part).and_then(|out| read(&out));
     // With this set the files stay, for `callgrind_annotate`.
     if std::env::var_os("KEEP_CALLGRIND").is_some() {
         eprintln!("callgrind's files are in {}", directory.display());
@@ -69,7 +82,7 @@ fn count() -> Result<Vec<Count>, String> {
     counts
 }
 
-fn run(directory: &Path) -> Result<PathBuf, String> {
+fn run(directory: &Path, part: &str) -> Result<PathBuf, String> {
     let out = directory.join("callgrind.out");
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let output = Command::new("valgrind")
@@ -80,6 +93,7 @@ fn run(directory: &Path) -> Result<PathBuf, String> {
         .arg(format!("--callgrind-out-file={}", out.display()))
         .arg(program)
         .arg(CHILD)
+        .env(PART, part)
         .stdin(Stdio::null())
         .output()
         .map_err(|error| format!("valgrind cannot be run: {error}"))?;

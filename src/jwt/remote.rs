@@ -216,13 +216,19 @@ impl RemoteJwks {
     /// The keys, or the fetch to wait for before they can be had; none if the token's header fits no access token: nothing is
     /// fetched for it.
     pub(super) fn look(&self, token: &Compact<'_>) -> Option<Look> {
-        let keys = self.lock().keys.clone();
+        let now = self.clock.elapsed();
+        let (keys, is_fresh) = {
+            let state = self.lock();
+            (state.keys.clone(), state.has_keys(now) && now < state.fresh_until)
+        };
         // Nobody waits while a header is read.
-        keys.named_by(token).map(|named| self.look_for(named))
+        match keys.named_by(token)? {
+            Named::Known | Named::None if is_fresh => Some(Look::Now(Ok(keys))),
+            named => Some(self.look_for(named, now)),
+        }
     }
 
-    fn look_for(&self, named: Named) -> Look {
-        let now = self.clock.elapsed();
+    fn look_for(&self, named: Named, now: Duration) -> Look {
         let mut state = self.lock();
         let is_known = state.has_keys(now) && named != Named::Unknown;
         if is_known && now < state.fresh_until {

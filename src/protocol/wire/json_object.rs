@@ -22,7 +22,15 @@ struct Member<'a> {
 /// The first bytes of a name. Two starts have the order of their names, if they differ: most comparisons need no more.
 #[inline]
 fn start(name: &str) -> u64 {
-    name.bytes().take(8).rev().fold(0, |start, byte| start >> 8 | u64::from(byte) << 56)
+    let bytes = name.as_bytes();
+    match bytes.first_chunk() {
+        Some(first) => u64::from_be_bytes(*first),
+        // Behind a one, so that the bits in front of it are those that are missing.
+        None => {
+            let short = bytes.iter().fold(1, |start: u64, byte| start << 8 | u64::from(*byte));
+            short << short.leading_zeros() << 1
+        }
+    }
 }
 
 impl<'a> Member<'a> {
@@ -221,6 +229,18 @@ impl<'de> Visitor<'de> for Sound {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn starts_have_the_order_of_their_names() {
+        let names =
+            ["", "\u{1}", "A", "a", "a\u{1}", "ab", "abc", "abcdefg", "abcdefgh", "abcdefgi", "b", "é", "\u{7ff}é"];
+        for pair in names.windows(2) {
+            assert!(start(pair[0]) < start(pair[1]), "{pair:?}");
+        }
+        for (one, same) in [("", "\0"), ("a", "a\0"), ("abcdefgh", "abcdefghi"), ("abcdefg", "abcdefg\0")] {
+            assert_eq!(start(one), start(same), "{one}: the names are compared then");
+        }
+    }
 
     #[test]
     fn a_text_within_a_value_is_never_read_as_json() {

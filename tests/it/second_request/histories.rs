@@ -16,6 +16,7 @@ use tower_password_grant::{
 };
 
 use super::{Counted, Counter};
+use crate::support::counts::full_or;
 use crate::support::grants::OwnGrant;
 use crate::support::protection::counted_by;
 use crate::support::{self, Probe, basic, from_peer, send, token_request};
@@ -233,7 +234,8 @@ fn compare(counted: Counted, setup: &Setup, names: &[&str], asks: &[Ask]) -> Res
     })
 }
 
-fn config(cases: u32) -> ProptestConfig {
+fn config(full: usize) -> ProptestConfig {
+    let cases = u32::try_from(full_or(full, full / 4)).unwrap();
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 

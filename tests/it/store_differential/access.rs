@@ -10,7 +10,7 @@ use tower_password_grant::store::{AccessTokenRecord, AccessTokenStore, FamilyId,
 
 #[cfg(feature = "sqlite")]
 use super::folder;
-use super::{LONGEST, REALMS, SEQUENCES, SUBJECTS, Stores, digest, family, present, runner, runtime};
+use super::{LONGEST, REALMS, SEQUENCES, SUBJECTS, Stores, digest, family, present, runner, runtime, share};
 
 /// Stores that keep so many tokens of one login.
 pub(super) fn stores(per_login: u32) -> Stores<dyn AccessTokenStore> {
@@ -99,7 +99,7 @@ fn access_token_stores_answer_as_the_reference_does() {
 #[test]
 fn access_token_stores_end_the_same_tokens_of_one_login_when_there_are_too_many() {
     let bounded = play(4);
-    assert!(bounded >= 100, "{bounded} tokens were too many: the sequences do not reach it");
+    assert!(bounded >= share(100), "{bounded} tokens were too many: the sequences do not reach it");
 }
 
 /// Plays sequences on stores that keep so many tokens of one login, and answers how many were too many.
