@@ -50,15 +50,15 @@ pub fn all() -> Vec<Pair> {
     let from_now = Duration::ZERO;
     let over = Duration::from_secs(5 * 60 + 1);
     vec![
-        refused("code of an app", Aim::Equal(750, NONE), OTPS.map(|of| one_app(of, Change::None)).into()),
+        refused("code of an app", Aim::Equal(500, NONE), OTPS.map(|of| one_app(of, Change::None)).into()),
         refused(
             "mistake: a used code is found out by a write",
-            Aim::Caught(750),
+            Aim::Caught(500),
             OTPS[..2].iter().map(|of| one_app(*of, Change::HidesLastStep)).collect(),
         ),
         refused(
             "three apps: code of one of them",
-            Aim::Equal(450, ROUNDED),
+            Aim::Equal(300, ROUNDED),
             vec![
                 three_apps("wrong", None, true, Change::None),
                 three_apps("replayed, of the first app", Some(0), true, Change::None),
@@ -69,12 +69,12 @@ pub fn all() -> Vec<Pair> {
         Pair {
             has_one_face: false,
             status: StatusCode::OK,
-            ..refused("three apps: right code", Aim::Equal(300, ROUNDED), three(Change::None))
+            ..refused("three apps: right code", Aim::Equal(250, ROUNDED), three(Change::None))
         },
         Pair {
             has_one_face: false,
             status: StatusCode::OK,
-            ..refused("mistake: rows are read until the right one", Aim::Caught(300), three(Change::ReadsRowByRow))
+            ..refused("mistake: rows are read until the right one", Aim::Caught(250), three(Change::ReadsRowByRow))
         },
         refused(
             "a telephone beside apps: wrong code",
@@ -83,7 +83,7 @@ pub fn all() -> Vec<Pair> {
         ),
         refused(
             "recovery code",
-            Aim::Equal(300, NONE),
+            Aim::Equal(200, NONE),
             vec![
                 recovery("never one", Recovery::Never, Change::None),
                 recovery("used before", Recovery::Used, Change::None),
@@ -102,7 +102,7 @@ pub fn all() -> Vec<Pair> {
             status: StatusCode::SERVICE_UNAVAILABLE,
             ..refused(
                 "recovery code, up to its look-up",
-                Aim::Equal(450, NONE),
+                Aim::Equal(200, NONE),
                 vec![
                     recovery("never one", Recovery::Never, Change::FailsBehindRecovery),
                     recovery("right, the first", Recovery::Right(0), Change::FailsBehindRecovery),
@@ -112,7 +112,7 @@ pub fn all() -> Vec<Pair> {
         },
         refused(
             "challenge of an authenticator",
-            Aim::Equal(250, NONE),
+            Aim::Equal(200, NONE),
             vec![
                 challenged("nobody's", Identifier::Nobodys, Change::None),
                 challenged("another user's", Identifier::Anothers, Change::None),
@@ -122,7 +122,7 @@ pub fn all() -> Vec<Pair> {
         ),
         refused(
             "mistake: the owner of an identifier is looked for",
-            Aim::Caught(250),
+            Aim::Caught(200),
             vec![
                 challenged("nobody's", Identifier::Nobodys, Change::LooksForTheOwner),
                 known_inside(challenged("another user's", Identifier::Anothers, Change::LooksForTheOwner)),
@@ -138,7 +138,7 @@ pub fn all() -> Vec<Pair> {
         },
         refused(
             "removal of an authenticator",
-            Aim::Equal(250, NONE),
+            Aim::Equal(200, NONE),
             vec![
                 removed("nobody's", Identifier::Nobodys, Change::None),
                 removed("another user's", Identifier::Anothers, Change::None),
@@ -156,7 +156,7 @@ pub fn all() -> Vec<Pair> {
             status: StatusCode::TOO_MANY_REQUESTS,
             ..refused(
                 "under the lock of a challenge",
-                Aim::Equal(250, NONE),
+                Aim::Equal(200, NONE),
                 vec![
                     locked("right", 0, false, Change::None),
                     locked("of the step before", -1, false, Change::None),
@@ -168,7 +168,7 @@ pub fn all() -> Vec<Pair> {
             status: StatusCode::TOO_MANY_REQUESTS,
             ..refused(
                 "under the lock of a user",
-                Aim::Equal(250, NONE),
+                Aim::Equal(200, NONE),
                 vec![
                     locked("right", 0, true, Change::None),
                     locked("of the step before", -1, true, Change::None),
@@ -180,7 +180,7 @@ pub fn all() -> Vec<Pair> {
             status: StatusCode::TOO_MANY_REQUESTS,
             ..refused(
                 "mistake: a right code under a lock is written down",
-                Aim::Caught(250),
+                Aim::Caught(200),
                 vec![
                     locked("wrong", 4000, false, Change::Notes),
                     known_inside(locked("right", 0, false, Change::Notes)),
@@ -189,7 +189,7 @@ pub fn all() -> Vec<Pair> {
         },
         refused(
             "code by SMS",
-            Aim::Equal(400, NONE),
+            Aim::Equal(300, NONE),
             vec![
                 sent("wrong in its first digit", Sms::WrongAt(0), from_now, false, Change::None),
                 sent("wrong in its last digit", Sms::WrongAt(5), from_now, false, Change::None),
@@ -199,7 +199,7 @@ pub fn all() -> Vec<Pair> {
         ),
         refused(
             "mistake: a code that is almost right is written down",
-            Aim::Caught(400),
+            Aim::Caught(300),
             vec![
                 sent("wrong in its first digit", Sms::WrongAt(0), from_now, false, Change::Notes),
                 known_inside(sent("wrong in its last digit", Sms::WrongAt(5), from_now, false, Change::Notes)),
@@ -207,7 +207,7 @@ pub fn all() -> Vec<Pair> {
         ),
         refused(
             "code by SMS, expired",
-            Aim::Equal(300, NONE),
+            Aim::Equal(250, NONE),
             vec![
                 sent("right", Sms::Right, over, false, Change::None),
                 sent("wrong", Sms::WrongAt(0), over, false, Change::None),
