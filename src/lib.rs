@@ -34,7 +34,7 @@ mod memory;
 pub mod mfa;
 pub mod mount;
 mod observe;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "postgres-sqlx"))]
 pub mod postgres;
 mod protocol;
 pub mod realms;

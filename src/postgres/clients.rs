@@ -1,22 +1,30 @@
 //! Connections of `tokio-postgres`, alone or from a pool.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::iter::successors;
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::sync::Mutex;
 
 use async_trait::async_trait;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, Error, Row};
+use tokio_postgres::{Client, Error, Row, Statement};
 
 use super::connection::{PostgresCell, PostgresConnection, PostgresFailure, PostgresRow, PostgresValue};
+use crate::boundary::sync::held;
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 type Given<C> = Pin<Box<dyn Future<Output = Result<C, Cause>> + Send>>;
+type Prepare<C> =
+    for<'a> fn(&'a C, &'a str, &'a [Type]) -> Pin<Box<dyn Future<Output = Result<Statement, Error>> + Send + 'a>>;
 
 /// Connections of `tokio-postgres`: [one](Self::one), or those of a [pool](Self::pooled).
 ///
-/// Each statement goes out without a name and with the types of its values, in one round trip, which works through every pooler.
+/// Each statement goes out without a name and with the types of its values, in one round trip, which works through every pooler. The
+/// server parses and plans it each time, which may cost it as much as running it. Over connections that go to the server itself,
+/// [prepared statements](Self::pooled_prepared) spare that. PgBouncer in transaction mode does not know them before its version
+/// 1.21, and from then on with `max_prepared_statements` alone.
 ///
 /// ```no_run
 /// use tower_password_grant::postgres::PostgresClients;
@@ -39,8 +47,8 @@ pub struct PostgresClients<C> {
 }
 
 enum Source<C> {
-    One(Box<Client>),
-    Pool { get: Box<dyn Fn() -> Given<C> + Send + Sync>, client: fn(&C) -> &Client },
+    One { client: Box<Client>, prepared: Option<Prepared> },
+    Pool { get: Box<dyn Fn() -> Given<C> + Send + Sync>, client: fn(&C) -> &Client, prepare: Option<Prepare<C>> },
 }
 
 impl PostgresClients<()> {
@@ -48,7 +56,14 @@ impl PostgresClients<()> {
     /// server that must outlive a restart of the database.
     #[must_use]
     pub fn one(client: Client) -> Self {
-        Self { source: Source::One(Box::new(client)), of: PhantomData }
+        Self { source: Source::One { client: Box::new(client), prepared: None }, of: PhantomData }
+    }
+
+    /// The same, and each statement is prepared at its first use and has a name from then on. Only for a connection to the server
+    /// itself, whose prepared statements nobody else removes.
+    #[must_use]
+    pub fn one_prepared(client: Client) -> Self {
+        Self { source: Source::One { client: Box::new(client), prepared: Some(Prepared::default()) }, of: PhantomData }
     }
 }
 
@@ -60,11 +75,57 @@ impl<C: Send + Sync + 'static> PostgresClients<C> {
         F: Future<Output = Result<C, E>> + Send + 'static,
         E: Into<Cause>,
     {
+        Self::of_pool(get, client, None)
+    }
+
+    /// The same, and `prepare` prepares each statement, for connections to the server itself: with these types for its values, on
+    /// this connection, and only if it was not prepared there before. The pool has to remember that for each connection, as that of
+    /// `deadpool-postgres` does:
+    ///
+    /// ```no_run
+    /// use tower_password_grant::postgres::PostgresClients;
+    ///
+    /// # fn connections(pool: deadpool_postgres::Pool) {
+    /// let connections = PostgresClients::pooled_prepared(
+    ///     move || {
+    ///         let pool = pool.clone();
+    ///         async move { pool.get().await }
+    ///     },
+    ///     |client: &deadpool_postgres::Client| client,
+    ///     |client, text, types| Box::pin(client.prepare_typed_cached(text, types)),
+    /// );
+    /// # let _ = connections;
+    /// # }
+    /// ```
+    ///
+    /// There are fewer than a hundred statements. A connection that is handed out again must still have those that were prepared on
+    /// it: with `deadpool-postgres` do not recycle by `RecyclingMethod::Clean`.
+    pub fn pooled_prepared<F, E>(
+        get: impl Fn() -> F + Send + Sync + 'static,
+        client: fn(&C) -> &Client,
+        prepare: Prepare<C>,
+    ) -> Self
+    where
+        F: Future<Output = Result<C, E>> + Send + 'static,
+        E: Into<Cause>,
+    {
+        Self::of_pool(get, client, Some(prepare))
+    }
+
+    fn of_pool<F, E>(
+        get: impl Fn() -> F + Send + Sync + 'static,
+        client: fn(&C) -> &Client,
+        prepare: Option<Prepare<C>>,
+    ) -> Self
+    where
+        F: Future<Output = Result<C, E>> + Send + 'static,
+        E: Into<Cause>,
+    {
         let get = move || -> Given<C> {
             let given = get();
             Box::pin(async move { given.await.map_err(Into::into) })
         };
-        Self { source: Source::Pool { get: Box::new(get), client }, of: PhantomData }
+        Self { source: Source::Pool { get: Box::new(get), client, prepare }, of: PhantomData }
     }
 }
 
@@ -103,60 +164,85 @@ fn cells(row: &Row) -> Result<PostgresRow, Error> {
     (0..).zip(row.columns()).map(|(number, column)| cell(row, number, column.type_())).collect()
 }
 
-/// What the server says of the statement, without the values that it adds as details.
-#[derive(Debug, thiserror::Error)]
-#[error("{severity}: {message} ({state})")]
-struct Told {
-    severity: String,
-    message: String,
-    state: String,
-}
-
 /// The first of its causes in which the server has spoken tells what a second try may bring.
 fn failure(cause: Cause) -> PostgresFailure {
     let first = &*cause as &(dyn std::error::Error + 'static);
     let mut causes = successors(Some(first), |error| error.source());
-    let Some(told) = causes.find_map(|error| error.downcast_ref::<Error>()?.as_db_error()) else {
-        return PostgresFailure::new(cause);
-    };
-    let state = told.code().code().to_owned();
-    let (severity, message) = (told.severity().to_owned(), told.message().to_owned());
-    PostgresFailure::new(Told { severity, message, state: state.clone() }).with_state(&state)
+    match causes.find_map(|error| error.downcast_ref::<Error>()?.as_db_error()) {
+        Some(told) => PostgresFailure::told(told.severity().to_owned(), told.message(), told.code().code()),
+        None => PostgresFailure::new(cause),
+    }
 }
 
-/// A value that is not what its type says: the same the next time.
-fn unreadable(error: Error) -> PostgresFailure {
-    PostgresFailure::new(error).with_state("22000")
+fn of_server(error: Error) -> PostgresFailure {
+    failure(error.into())
 }
 
-async fn query(
+/// The statements that were prepared on a connection.
+#[derive(Default)]
+struct Prepared(Mutex<HashMap<String, Statement>>);
+
+impl Prepared {
+    /// Two calls at once may both prepare one. That of the first is removed once it was used.
+    async fn statement(&self, client: &Client, text: &str, types: &[Type]) -> Result<Statement, Error> {
+        let found = held(self.0.lock()).get(text).cloned();
+        if let Some(found) = found {
+            return Ok(found);
+        }
+        let statement = client.prepare_typed(text, types).await?;
+        held(self.0.lock()).insert(text.to_owned(), statement.clone());
+        Ok(statement)
+    }
+}
+
+fn read(rows: &[Row]) -> Result<Vec<PostgresRow>, PostgresFailure> {
+    rows.iter().map(|row| cells(row).map_err(PostgresFailure::of_value)).collect()
+}
+
+/// Runs a statement that has no name.
+async fn query(client: &Client, text: &str, values: &[PostgresValue<'_>]) -> Result<Vec<PostgresRow>, PostgresFailure> {
+    let values: Vec<_> = values.iter().map(bound).collect();
+    read(&client.query_typed(text, &values).await.map_err(of_server)?)
+}
+
+/// Runs a statement once it is prepared.
+async fn query_prepared(
     client: &Client,
-    statement: &str,
+    statement: &Statement,
     values: &[PostgresValue<'_>],
 ) -> Result<Vec<PostgresRow>, PostgresFailure> {
-    let values: Vec<_> = values.iter().map(bound).collect();
-    let rows = client.query_typed(statement, &values).await.map_err(|error| failure(error.into()))?;
-    rows.iter().map(|row| cells(row).map_err(unreadable)).collect()
+    let values: Vec<_> = values.iter().map(|value| bound(value).0).collect();
+    read(&client.query(statement, &values).await.map_err(of_server)?)
+}
+
+fn types(values: &[PostgresValue<'_>]) -> Vec<Type> {
+    values.iter().map(|value| bound(value).1).collect()
 }
 
 #[async_trait]
 impl<C: Send + Sync + 'static> PostgresConnection for PostgresClients<C> {
     async fn query(&self, statement: &str, values: &[PostgresValue<'_>]) -> Result<Vec<PostgresRow>, PostgresFailure> {
         match &self.source {
-            Source::One(client) => query(client, statement, values).await,
-            Source::Pool { get, client } => {
+            Source::One { client, prepared: None } => query(client, statement, values).await,
+            Source::One { client, prepared: Some(prepared) } => {
+                let found = prepared.statement(client, statement, &types(values)).await.map_err(of_server)?;
+                query_prepared(client, &found, values).await
+            }
+            Source::Pool { get, client, prepare } => {
                 let taken = get().await.map_err(failure)?;
-                query(client(&taken), statement, values).await
+                let Some(prepare) = prepare else { return query(client(&taken), statement, values).await };
+                let found = prepare(&taken, statement, &types(values)).await.map_err(of_server)?;
+                query_prepared(client(&taken), &found, values).await
             }
         }
     }
 
     async fn run_script(&self, script: &str) -> Result<(), PostgresFailure> {
         match &self.source {
-            Source::One(client) => client.batch_execute(script).await.map_err(|error| failure(error.into())),
-            Source::Pool { get, client } => {
+            Source::One { client, .. } => client.batch_execute(script).await.map_err(of_server),
+            Source::Pool { get, client, .. } => {
                 let taken = get().await.map_err(failure)?;
-                client(&taken).batch_execute(script).await.map_err(|error| failure(error.into()))
+                client(&taken).batch_execute(script).await.map_err(of_server)
             }
         }
     }

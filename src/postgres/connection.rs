@@ -7,8 +7,8 @@ use async_trait::async_trait;
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// Runs statements over the connections of the application. [`PostgresClients`](super::PostgresClients) is one over
-/// `tokio-postgres`.
+/// Runs statements over the connections of the application. `PostgresClients` (feature `postgres`) is one over `tokio-postgres`, and
+/// `SqlxPool` (feature `postgres-sqlx`) one over a pool of `sqlx`.
 ///
 /// # Contract
 /// - [`query`](Self::query) runs exactly one statement, with its values in the place of `$1`, `$2` .., in a transaction of its own
@@ -98,6 +98,15 @@ impl fmt::Debug for PostgresCell {
 /// The values of a row, in the order of its columns.
 pub type PostgresRow = Vec<PostgresCell>;
 
+/// What the server says of a statement, without the values that it adds as details.
+#[derive(Debug, thiserror::Error)]
+#[error("{severity}: {message} ({state})")]
+struct Told {
+    severity: String,
+    message: String,
+    state: String,
+}
+
 /// Why a statement was not done, or why that is not known.
 #[derive(Debug)]
 pub struct PostgresFailure {
@@ -122,6 +131,17 @@ impl PostgresFailure {
     #[must_use]
     pub fn new(cause: impl Into<Cause>) -> Self {
         Self { cause: cause.into(), state: None }
+    }
+
+    /// What the server said.
+    pub(super) fn told(severity: String, message: &str, state: &str) -> Self {
+        let told = Told { severity, message: message.to_owned(), state: state.to_owned() };
+        Self::new(told).with_state(state)
+    }
+
+    /// A value that cannot be read or written: the same the next time.
+    pub(super) fn of_value(cause: impl Into<Cause>) -> Self {
+        Self::new(cause).with_state("22000")
     }
 
     /// The server's `SQLSTATE`, five characters. What is none is ignored.

@@ -1,4 +1,4 @@
-//! Everything in PostgreSQL 14 or later, for any number of servers at once (feature `postgres`).
+//! Everything in PostgreSQL 14 or later, for any number of servers at once (feature `postgres`, or `postgres-sqlx`).
 //!
 //! [`PostgresStore`] is a [`RefreshTokenStore`](crate::store::RefreshTokenStore), an
 //! [`AccessTokenStore`](crate::store::AccessTokenStore), [`OneTimeValues`](crate::store::OneTimeValues), a
@@ -6,8 +6,13 @@
 //! [`ClientRegistry`](crate::ClientRegistry), a [`UserStore`](crate::store::UserStore) that takes users of another directory
 //! ([`UserInsert`](crate::store::UserInsert)), and [`AttemptRecords`](crate::limiter::AttemptRecords), over which a
 //! [`StoredLimiter`](crate::limiter::StoredLimiter) counts. It goes over the connections that the application
-//! has: [`PostgresConnection`] runs one statement, and [`PostgresClients`] is one over `tokio-postgres`, alone or from a pool. TLS,
-//! the pool and its bounds stay with the application.
+//! has: [`PostgresConnection`] runs one statement. TLS, the pool and its bounds stay with the application.
+//!
+//! | Connections | Feature | Needs |
+//! |---|---|---|
+//! | [`PostgresClients`]: one of `tokio-postgres`, or those of a pool, as of `deadpool-postgres` or `bb8-postgres` | `postgres` | |
+//! | [`SqlxPool`]: a pool of `sqlx` 0.9 | `postgres-sqlx` | Rust 1.94 |
+//! | others | one of them | a [`PostgresConnection`] of your own |
 //!
 //! ```no_run
 //! use tower_password_grant::limiter::{SharedKey, StoredLimiter};
@@ -33,8 +38,9 @@
 //! authenticators of a user, or you do, as in [`change_client`](PostgresStore::change_client), it is a look and then a statement
 //! that does nothing if what was seen has changed meanwhile; then both are done again. All are right at READ
 //! COMMITTED, with names that include the schema and without any state of a
-//! session: so it works through a pooler in transaction mode. The adapter sends statements without a name for that reason. A
-//! login and its access token are one statement, and so are a refresh and its access token, if an
+//! session: so it works through a pooler in transaction mode. The adapters send statements without a name for that reason; over
+//! connections that go to the server itself they prepare them [on](PostgresClients::pooled_prepared)
+//! [request](SqlxPool::prepared), which saves the server up to half of what a statement costs it. A login and its access token are one statement, and so are a refresh and its access token, if an
 //! [`OpaqueIssuer`](crate::OpaqueIssuer) over the same store issues. Several rows are locked in the order of their keys, or left
 //! out where another call has them. A statement that the server gave up for a deadlock or a conflict did nothing, and is tried
 //! again, three times at most.
@@ -59,7 +65,8 @@
 //! Call [`prune`](PostgresStore::prune) now and then, from any number of servers at once; the ledger of usage prunes its rows
 //! itself. The tables are made by
 //! [`migrate`](PostgresStoreBuilder::migrate) or by hand with [`migration`](PostgresStoreBuilder::migration), never by a request.
-//! Tables of a later version are refused, with its number. A role that serves and did not make them needs `USAGE` of the schema and
+//! Tables of the next version are used as they are, so that servers can be updated one after the other; those of later ones are
+//! refused, with their number. A role that serves and did not make them needs `USAGE` of the schema and
 //! `SELECT, INSERT, UPDATE, DELETE` of all its tables.
 //!
 //! # What is in the tables
@@ -72,16 +79,32 @@
 //!
 //! User ids, login names with their realm, and subjects with their client have at most 2,000 bytes, for they stand in indexes: what is
 //! longer is an error where it is written, before the server is asked.
+//!
+//! # Beside the feature `sqlite`
+//! Of `libsqlite3-sys` a program can have one version. `sqlx` asks for one also where it is used for PostgreSQL alone, if its features
+//! `macros`, `migrate`, `chrono`, `uuid` or `json` are on, as some are by default. So beside the feature `sqlite` of this crate, whichever
+//! of the two features for PostgreSQL is on, Cargo finds versions for:
+//!
+//! | The application has | `postgres`, `runtime-tokio` alone | with its default features, or with `macros`, `migrate`, `chrono`, `uuid`, `json` | with `sqlite` |
+//! |---|---|---|---|
+//! | `sqlx` 0.9 | yes | yes | yes |
+//! | `sqlx` 0.8 | yes | **no** | **no** |
+//!
+//! Without the feature `sqlite` of this crate all of them work. A pool of `sqlx` 0.8 is none of 0.9: over one, implement
+//! [`PostgresConnection`], or give this store clients of `tokio-postgres` beside it.
 
 mod access;
 mod builder;
 mod cells;
+#[cfg(feature = "postgres")]
 mod clients;
 mod connection;
 mod error;
 mod factors;
 mod failure;
 mod once;
+#[cfg(feature = "postgres-sqlx")]
+mod pool;
 mod prune;
 mod records;
 mod refresh;
@@ -94,8 +117,11 @@ mod usage;
 mod users;
 
 pub use builder::PostgresStoreBuilder;
+#[cfg(feature = "postgres")]
 pub use clients::PostgresClients;
 pub use connection::{PostgresCell, PostgresConnection, PostgresFailure, PostgresRow, PostgresValue};
 pub use error::PostgresError;
+#[cfg(feature = "postgres-sqlx")]
+pub use pool::SqlxPool;
 pub use settings::PostgresWarning;
 pub use store::PostgresStore;

@@ -9,11 +9,11 @@ use super::reader::read;
 /// The crates that public signatures may name, each because it is the language in which applications and this crate talk:
 /// requests and answers (`http`, `http-body`, `bytes`), layers and services (`tower`), and what can be written as JSON (`serde`,
 /// its traits alone). `http-body-util` has `Full`, the body that HTTP clients of applications are made for: a body of this crate's
-/// own would ask for a second client with connections of its own. `tokio-postgres` stands in the one adapter over it, to which
-/// applications give their own clients, and `redis` where they give their connections. A new major version of any other crate must
+/// own would ask for a second client with connections of its own. `tokio-postgres` and `sqlx` stand in the one adapter over
+/// each, to which applications give their own clients or pool, and `redis` where they give their connections. A new major version of any other crate must
 /// not be one of this crate.
-const ALLOWED: [&str; 8] =
-    ["bytes", "http", "http_body", "http_body_util", "redis", "serde", "tokio_postgres", "tower"];
+const ALLOWED: [&str; 9] =
+    ["bytes", "http", "http_body", "http_body_util", "redis", "serde", "sqlx", "tokio_postgres", "tower"];
 
 /// The crates that no public signature may name.
 pub fn hidden_crates() -> Vec<String> {

@@ -63,12 +63,39 @@ async fn counted_attempts_in_postgres_are_forgotten_when_they_say() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_limiter_over_postgres_keeps_the_contract_t2() {
     let Some(server) = Postgres::start("postgres-limiter") else { return };
+    limiter(async || new_two(&server).await).await;
+    assert_eq!(errors(&server), [""; 0]);
+}
+
+/// Holds stores to the suites of all they keep.
+pub async fn whole(server: &Postgres, make: impl AsyncFn() -> [PostgresStore; 2]) {
+    short(server, &make).await;
+    contract::refresh_token_store(&make).await;
+    // Only that a family was begun twice is one.
+    assert!(errors(server).iter().all(|line| line.contains("refresh_families_pkey")), "{:#?}", errors(server));
+}
+
+/// The same without the longest suite.
+pub async fn short(server: &Postgres, make: impl AsyncFn() -> [PostgresStore; 2]) {
+    contract::one_time_values(&make).await;
+    contract::access_token_store(&make).await;
+    contract::attempt_records(&make).await;
+    clients(&make).await;
+    users(&make).await;
+    contract::factor_store(&make).await;
+    contract::usage_store(&make).await;
+    contract::tokens_in_one_step(&make).await;
+    // Only that a family was begun twice is one.
+    assert!(errors(server).iter().all(|line| line.contains("refresh_families_pkey")), "{:#?}", errors(server));
+}
+
+/// Holds limiters over stores to their suites.
+pub async fn limiter(make: impl AsyncFn() -> [PostgresStore; 2]) {
     let key = SharedKey::new([7; 32]).unwrap();
-    let make = async || new_two(&server).await.map(|store| StoredLimiter::new(store, &key));
+    let make = async || make().await.map(|store| StoredLimiter::new(store, &key));
     contract::attempt_limiter(make).await;
     contract::factor_limiter(make).await;
     contract::limiter_operator(make).await;
-    assert_eq!(errors(&server), [""; 0]);
 }
 
 /// Holds stores to the suites of clients.

@@ -29,14 +29,18 @@ pub fn builder(server: &Postgres, schema: &str) -> PostgresStoreBuilder<Pooled> 
 }
 
 pub fn builder_over(url: &str, schema: &str) -> PostgresStoreBuilder<Pooled> {
+    PostgresStore::builder(pooled(url)).schema(schema).deadline(Duration::from_secs(30))
+}
+
+/// A pool of its own.
+pub fn pooled(url: &str) -> Pooled {
     let config: Config = url.parse().unwrap();
     let pool = Pool::builder(Manager::new(config, NoTls)).max_size(8).runtime(Runtime::Tokio1).build().unwrap();
     let get = move || {
         let pool = pool.clone();
         async move { pool.get().await }
     };
-    let connections = PostgresClients::pooled(get, |client: &deadpool_postgres::Client| client);
-    PostgresStore::builder(connections).schema(schema).deadline(Duration::from_secs(30))
+    PostgresClients::pooled(get, |client: &deadpool_postgres::Client| client)
 }
 
 /// Two stores over empty tables, as two processes have them.

@@ -14,9 +14,12 @@ mod factors;
 mod outages;
 mod pages;
 mod pooler;
+mod prepared;
 mod registry;
 mod servers;
 mod settings;
+#[cfg(feature = "postgres-sqlx")]
+mod sqlx_pools;
 mod tables;
 mod usage;
 mod users;

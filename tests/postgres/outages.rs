@@ -48,21 +48,25 @@ const ALL: usize = 13;
 async fn a_server_that_stops_is_503_and_the_next_call_after_its_start_works() {
     let Some(server) = Postgres::start("postgres-stop") else { return };
     let [store, _] = make_two(&server, &new_name()).await;
-    assert!(failures(&store).await.is_empty());
+    stops(&server, &store).await;
+}
+
+pub async fn stops(server: &Postgres, store: &PostgresStore) {
+    assert!(failures(store).await.is_empty());
     server.stop();
-    let told = failures(&store).await;
+    let told = failures(store).await;
     assert_eq!(told.len(), ALL, "{told:?}");
     assert!(told.iter().all(|error| error.kind() == Unavailable), "{told:?}");
     // After five failures in a row it is not asked any more, but by one call at a time.
-    let alone = failures(&store).await;
+    let alone = failures(store).await;
     assert_eq!(alone.len(), ALL, "{alone:?}");
     let shown = alone.iter().map(|error| format!("{error:?}")).collect::<String>();
     assert!(shown.contains("left alone for a while"), "{shown}");
     server.begin();
     // A pool hands out what it has: a connection that was lost is told once, and no more than once for each.
     let started = Instant::now();
-    while !failures(&store).await.is_empty() {
-        assert!(started.elapsed() < Duration::from_secs(5), "not served again: {:?}", failures(&store).await);
+    while !failures(store).await.is_empty() {
+        assert!(started.elapsed() < Duration::from_secs(5), "not served again: {:?}", failures(store).await);
     }
 }
 
@@ -72,19 +76,23 @@ async fn a_server_that_does_not_answer_is_503_at_the_deadline() {
     let name = new_name();
     make_two(&server, &name).await;
     let store = builder(&server, &name).deadline(Duration::from_secs(1)).open().await.unwrap();
-    assert!(failures(&store).await.is_empty());
+    freezes(&server, &store, "gave no answer within 1000 ms").await;
+}
+
+pub async fn freezes(server: &Postgres, store: &PostgresStore, text: &str) {
+    assert!(failures(store).await.is_empty());
     server.freeze(true);
-    let told = failures(&store).await;
+    let told = failures(store).await;
     server.freeze(false);
     assert_eq!(told.len(), ALL, "{told:?}");
     assert!(told.iter().all(|error| error.kind() == Unavailable), "{told:?}");
     for error in &told[..5] {
-        assert_eq!(error.to_string(), "PostgreSQL gave no answer within 1000 ms");
+        assert_eq!(error.to_string(), format!("PostgreSQL {text}"));
     }
     // From then on nobody waits for it.
     assert!(told[5..].iter().any(|error| error.to_string().contains("left alone for a while")), "{told:?}");
     let started = Instant::now();
-    while !failures(&store).await.is_empty() {
+    while !failures(store).await.is_empty() {
         assert!(started.elapsed() < Duration::from_secs(5), "not served again");
     }
 }
@@ -93,9 +101,13 @@ async fn a_server_that_does_not_answer_is_503_at_the_deadline() {
 async fn a_server_that_may_not_write_is_503_for_what_writes() {
     let Some(server) = Postgres::start("postgres-read-only") else { return };
     let [store, _] = make_two(&server, &new_name()).await;
-    let client = connect(&server).await;
+    may_not_write(&server, &store).await;
+}
+
+pub async fn may_not_write(server: &Postgres, store: &PostgresStore) {
+    let client = connect(server).await;
     let alter = async |change: &str| {
-        connect(&server).await.batch_execute(&format!("ALTER SYSTEM {change}")).await.unwrap();
+        connect(server).await.batch_execute(&format!("ALTER SYSTEM {change}")).await.unwrap();
         client.execute("SELECT pg_reload_conf()", &[]).await.unwrap();
     };
     alter("SET default_transaction_read_only = on").await;
@@ -104,13 +116,13 @@ async fn a_server_that_may_not_write_is_503_for_what_writes() {
     let started = Instant::now();
     while told.len() < 7 {
         assert!(started.elapsed() < Duration::from_secs(5), "{told:?}");
-        told = failures(&store).await;
+        told = failures(store).await;
     }
     assert!(told.iter().all(|error| error.kind() == Unavailable), "{told:?}");
     assert!(told.iter().all(|error| format!("{error:?}").contains("read-only")), "{told:?}");
     alter("RESET ALL").await;
     let started = Instant::now();
-    while !failures(&store).await.is_empty() {
+    while !failures(store).await.is_empty() {
         assert!(started.elapsed() < Duration::from_secs(5), "not served again");
     }
 }
@@ -120,7 +132,11 @@ async fn a_missing_table_and_a_row_of_another_kind_are_faults_of_that_call_alone
     let Some(server) = Postgres::start("postgres-damage") else { return };
     let name = new_name();
     let [store, _] = make_two(&server, &name).await;
-    let client = connect(&server).await;
+    is_damaged(&server, &name, &store).await;
+}
+
+pub async fn is_damaged(server: &Postgres, name: &str, store: &PostgresStore) {
+    let client = connect(server).await;
     let damage = format!(
         "INSERT INTO \"{name}\".refresh_families
             (id, subject, client, scope, methods, authenticated_at, expires, lineage)
@@ -128,7 +144,7 @@ async fn a_missing_table_and_a_row_of_another_kind_are_faults_of_that_call_alone
         DROP TABLE \"{name}\".spent_values"
     );
     client.batch_execute(&damage).await.unwrap();
-    let told = failures(&store).await;
+    let told = failures(store).await;
     assert_eq!(told.iter().map(BackendError::kind).collect::<Vec<_>>(), [Fault, Fault], "{told:?}");
     let shown = told.iter().map(|error| format!("{error:?}")).collect::<String>();
     assert!(shown.contains("spent_values") && shown.contains("cannot read"), "{shown}");

@@ -8,15 +8,13 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tower_password_grant::postgres::PostgresStore;
-use tower_password_grant::testing::contract;
 
 use crate::cluster::{Postgres, free_port};
 use crate::contract as suites;
-use crate::database::{errors, make_two_over, new_name};
+use crate::database::{make_two_over, new_name};
 
 /// A pooler on a free port, which ends with this value.
-struct Pooler {
+pub struct Pooler {
     process: Child,
     port: u16,
 }
@@ -37,7 +35,7 @@ fn program() -> Option<PathBuf> {
 
 impl Pooler {
     /// Starts a pooler, or says why there is none.
-    async fn start(server: &Postgres, name: &str) -> Option<Self> {
+    pub async fn start(server: &Postgres, name: &str) -> Option<Self> {
         let Some(program) = program() else {
             let why = "no pooler is installed (on Debian: apt-get install pgbouncer)";
             assert_ne!(std::env::var("REQUIRE_POSTGRES").as_deref(), Ok("1"), "{why}");
@@ -49,7 +47,7 @@ impl Pooler {
         let options = format!(
             "[databases]\npostgres = host=127.0.0.1 port={} dbname=postgres user=postgres\n\
              [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n\
-             pool_mode = transaction\ndefault_pool_size = 4\n",
+             pool_mode = transaction\ndefault_pool_size = 4\nignore_startup_parameters = extra_float_digits\n",
             server.port
         );
         fs::write(&file, options).unwrap();
@@ -68,9 +66,8 @@ impl Pooler {
         panic!("the pooler takes no connections");
     }
 
-    /// Two stores over empty tables, all of whose statements go through the pooler.
-    async fn new_two(&self) -> [PostgresStore; 2] {
-        make_two_over(&format!("postgres://postgres@127.0.0.1:{}/postgres", self.port), &new_name()).await
+    pub fn url(&self) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 }
 
@@ -78,15 +75,5 @@ impl Pooler {
 async fn the_stores_keep_their_contracts_through_a_pooler_in_transaction_mode() {
     let Some(server) = Postgres::start("postgres-pooler") else { return };
     let Some(pooler) = Pooler::start(&server, "postgres-pooler").await else { return };
-    contract::one_time_values(async || pooler.new_two().await).await;
-    contract::access_token_store(async || pooler.new_two().await).await;
-    contract::attempt_records(async || pooler.new_two().await).await;
-    suites::clients(async || pooler.new_two().await).await;
-    suites::users(async || pooler.new_two().await).await;
-    contract::factor_store(async || pooler.new_two().await).await;
-    contract::usage_store(async || pooler.new_two().await).await;
-    assert_eq!(errors(&server), [""; 0]);
-    // These begin a family twice, which is one.
-    contract::tokens_in_one_step(async || pooler.new_two().await).await;
-    contract::refresh_token_store(async || pooler.new_two().await).await;
+    suites::whole(&server, async || make_two_over(&pooler.url(), &new_name()).await).await;
 }
