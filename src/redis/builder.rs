@@ -8,6 +8,7 @@ use redis::aio::ConnectionLike;
 use super::connection::Clones;
 use super::error::RedisStoreError;
 use super::keys::Keys;
+use super::replicas::Replicas;
 use super::scripts::Scripts;
 use super::store::{Inner, RedisStore};
 use crate::boundary::access::MOST_TOKENS;
@@ -24,6 +25,7 @@ pub struct RedisStoreBuilder<C> {
     prefix: String,
     deadline: Duration,
     tokens_per_login: usize,
+    replicas: Option<Replicas>,
 }
 
 impl<C> fmt::Debug for RedisStoreBuilder<C> {
@@ -35,7 +37,8 @@ impl<C> fmt::Debug for RedisStoreBuilder<C> {
 
 impl<C: ConnectionLike + Clone + Send + Sync + 'static> RedisStoreBuilder<C> {
     pub(super) fn new(connection: C) -> Self {
-        Self { connection, prefix: "password_grant".to_owned(), deadline: DEADLINE, tokens_per_login: MOST_TOKENS }
+        let prefix = "password_grant".to_owned();
+        Self { connection, prefix, deadline: DEADLINE, tokens_per_login: MOST_TOKENS, replicas: None }
     }
 
     /// What every key begins with, 1 to 64 visible ASCII characters without braces. Default: `password_grant`. Nothing else should
@@ -60,6 +63,28 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> RedisStoreBuilder<C> {
         self
     }
 
+    /// Has what is counted at so many replicas before it counts (`WAIT`). Default: it is not waited for, and a fail-over to a replica
+    /// forgets the last guesses.
+    ///
+    /// `connection` is one that nothing else uses, for what waits holds up all behind it: a `ConnectionManager` or
+    /// `MultiplexedConnection` of its own, to the same server. One process makes one swap at a time over it, for all attempts that wait
+    /// meanwhile, so that all of them wait for the replicas once.
+    ///
+    /// If fewer have it after `within`, in whole milliseconds, the attempts are 503: they are charged at the server, and no secret was
+    /// verified. What the next attempts find counts once the replicas have it, too. Keep `within` below the
+    /// [deadline](Self::deadline) and the time-outs of the connection; 100 ms are long for a replica that is near.
+    ///
+    /// A replica has it in its memory, not on its disk. A fail-over keeps all that was counted if it goes to one of those that have it:
+    /// wait for all replicas that may take over, or for so many that the one that is furthest ahead, which is chosen as a rule, is one of
+    /// them. Families, tokens and one-time values are not waited for.
+    pub fn wait_for_replicas<W>(mut self, connection: W, replicas: u32, within: Duration) -> Self
+    where
+        W: ConnectionLike + Clone + Send + Sync + 'static,
+    {
+        self.replicas = Some(Replicas::new(Box::new(Clones(connection)), replicas, within));
+        self
+    }
+
     /// Opens the store, and looks at the [settings](RedisStore::check) of the server. Each of its warnings is an event
     /// (`a store promises less than it could`).
     ///
@@ -73,8 +98,12 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> RedisStoreBuilder<C> {
         if most == 0 {
             return Err(RedisStoreError::NoTokens);
         }
+        if let Some(replicas) = &self.replicas {
+            replicas.check(self.deadline)?;
+        }
         let store = RedisStore::new(Inner {
             keys: Keys::new(&self.prefix)?,
+            replicas: self.replicas,
             connection: Box::new(Clones(self.connection)),
             breaker: Breaker::new("Redis"),
             scripts: Scripts::new(),

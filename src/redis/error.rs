@@ -1,6 +1,7 @@
 //! Why a store cannot be opened.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::boundary::backend::OperationError;
 use crate::protocol::explained::explained;
@@ -18,6 +19,12 @@ pub enum RedisStoreError {
     /// The bound of access tokens is 0.
     #[error("a login needs at least one access token: give 1 or more")]
     NoTokens,
+    /// It was to be waited for no replica.
+    #[error("to wait for 0 replicas is to wait for nothing: give 1 or more")]
+    NoReplicas,
+    /// The time in which the replicas have to have what was counted is none, or as long as a call may take.
+    #[error("replicas cannot be waited for within {} ms: give 1 ms or more, and less than the deadline", .0.as_millis())]
+    Wait(Duration),
     /// The server is of an earlier version.
     #[error("the server has the version {0}: the store needs Redis 7.0 or Valkey 7.2, or later")]
     Earlier(String),

@@ -23,6 +23,9 @@ pub(super) enum Failure {
     /// It is not known whether the command was done.
     #[error("Redis gave no answer within {} ms", .0.as_millis())]
     Deadline(Duration),
+    /// What was counted is at the server, and may not outlive it.
+    #[error("{count} replicas of Redis had in time what was counted, and not {wanted}")]
+    Replicas { wanted: u32, count: i64 },
     /// What lies under a key is not what this store writes. It works again once that is over or was removed.
     #[error("the Redis store cannot read {0}")]
     Value(&'static str),
@@ -55,6 +58,11 @@ impl Told {
     /// Whether the server is there, and does not let this command be given.
     pub(super) fn is_refused(&self) -> bool {
         ["NOPERM", "ERR unknown command"].iter().any(|refused| self.text.starts_with(refused))
+    }
+
+    /// Whether the server does not know a script by its name, and has done nothing.
+    pub(super) fn is_unknown_script(&self) -> bool {
+        self.text.starts_with("NOSCRIPT")
     }
 }
 
@@ -115,7 +123,12 @@ impl Failure {
     pub(super) fn into_backend(self) -> BackendError {
         let hope = match &self {
             Self::Command(told) => told.hope,
-            Self::Deadline(_) | Self::Value(_) | Self::Later(_) | Self::Lineage(_) | Self::NeverFirst(_) => Hope::Later,
+            Self::Deadline(_)
+            | Self::Replicas { .. }
+            | Self::Value(_)
+            | Self::Later(_)
+            | Self::Lineage(_)
+            | Self::NeverFirst(_) => Hope::Later,
             Self::Given(_) => Hope::None,
             Self::Away(wait) => {
                 let wait = *wait;
@@ -134,7 +147,7 @@ impl Outage for Failure {
     fn is_outage(&self) -> bool {
         match self {
             Self::Command(told) => told.is_outage,
-            Self::Deadline(_) => true,
+            Self::Deadline(_) | Self::Replicas { .. } => true,
             Self::Value(_)
             | Self::Later(_)
             | Self::Lineage(_)

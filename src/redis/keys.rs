@@ -134,6 +134,11 @@ impl Keys {
         format!("{}:{{attempts}}:{}", self.prefix, hex(key.as_bytes()))
     }
 
+    /// What is written so that replicas can be waited for. It says nothing, and lies where the records do.
+    pub(super) fn written(&self) -> String {
+        format!("{}:{{attempts}}:written", self.prefix)
+    }
+
     pub(super) fn spent(&self, value: &SecretDigest) -> String {
         format!("{}:spent:{}", self.prefix, hex(value.as_bytes()))
     }

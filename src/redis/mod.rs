@@ -72,6 +72,9 @@
 //! borne, use [`appendfsync always`](RedisStore::check) without fail-over, or PostgreSQL with a synchronous stand-by (feature
 //! `postgres`).
 //!
+//! Counted attempts can wait until [replicas have them](RedisStoreBuilder::wait_for_replicas), over a connection of their own: then a
+//! fail-over to one of these replicas forgets no guess that was answered. With too few replicas in time attempts are 503.
+//!
 //! `maxmemory-policy` must be `noeviction`; [`open`](RedisStoreBuilder::open) refuses any other. A full server answers 503 to what
 //! needs room; logging out, finding and verifying work on.
 //!
@@ -87,7 +90,7 @@
 //! servers show. A login that was ended goes ten minutes later.
 //!
 //! The user of the connection needs `~password_grant:* +@read +@write +@scripting +time`, and `+info +config|get` so that the
-//! settings can be seen.
+//! settings can be seen; and `+wait` where replicas are waited for.
 //!
 //! What an access token stands for lies under its digest until the token expires, also if it was pushed out by newer ones of its login or
 //! ended: a client that refreshes as fast as it may fills 400 bytes each time. Short lifetimes and the ceiling of requests bound it.
@@ -115,6 +118,7 @@ mod keys;
 mod once;
 mod records;
 mod refresh;
+mod replicas;
 mod scripts;
 mod settings;
 mod store;

@@ -7,6 +7,7 @@ use redis::Value;
 
 use super::answers::{bytes, bytes_or_none, is_done, list};
 use super::failure::Failure;
+use super::replicas::Replicas;
 use super::scripts::Argument::Bytes;
 use super::store::{RedisStore, end};
 use crate::boundary::backend::BackendError;
@@ -30,17 +31,26 @@ fn read_record(found: Value) -> Result<Option<LoadedRecord>, Failure> {
     Ok(Some(LoadedRecord::new(RecordStamp::from_bytes(*stamp), record.to_vec())))
 }
 
+fn read_records(answer: Value) -> Result<LoadedRecords, Failure> {
+    let mut answers = list(answer)?.into_iter();
+    let mut next = || answers.next().ok_or(Failure::Value("an answer of the server"));
+    let now = time(next()?, next()?)?;
+    let records = answers.map(read_record).collect::<Result<Vec<_>, _>>()?;
+    Ok(LoadedRecords::new(now, records))
+}
+
 impl RedisStore {
-    async fn load_records(&self, keys: &[RecordKey]) -> Result<LoadedRecords, Failure> {
+    /// `owed_to`: the replicas that must have first what was written.
+    async fn load_records(&self, keys: &[RecordKey], owed_to: Option<&Replicas>) -> Result<LoadedRecords, Failure> {
         let keys: Vec<String> = keys.iter().map(|key| self.keys().record(*key)).collect();
         if keys.is_empty() {
             return Err(Failure::Given("a look-up of no records"));
         }
-        let mut answers = list(self.run(&self.scripts().load_records, &keys, &[]).await?)?.into_iter();
-        let mut next = || answers.next().ok_or(Failure::Value("an answer of the server"));
-        let now = time(next()?, next()?)?;
-        let records = answers.map(read_record).collect::<Result<Vec<_>, _>>()?;
-        Ok(LoadedRecords::new(now, records))
+        let script = &self.scripts().load_records;
+        read_records(match owed_to {
+            None => self.run(script, &keys, &[]).await?,
+            Some(replicas) => replicas.pay(self.keys().written(), script, &keys).await?,
+        })
     }
 
     async fn swap_records(&self, changes: &[RecordChange]) -> Result<bool, Failure> {
@@ -53,17 +63,27 @@ impl RedisStore {
             [Bytes(seen), Bytes(record), end(change.forgotten_at())]
         });
         let values: Vec<_> = values.collect();
-        is_done(self.run(&self.scripts().swap_records, &keys, &values).await?)
+        let script = &self.scripts().swap_records;
+        is_done(match self.replicas() {
+            None => self.run(script, &keys, &values).await?,
+            Some(replicas) => replicas.run(script, &keys, &values, |answer| *answer != Value::Int(0)).await?,
+        })
     }
 }
 
 #[async_trait]
 impl AttemptRecords for RedisStore {
     async fn load(&self, keys: &[RecordKey]) -> Result<LoadedRecords, BackendError> {
-        self.within(self.load_records(keys)).await
+        match self.replicas().filter(|replicas| replicas.is_owed()) {
+            None => self.within(self.load_records(keys, None)).await,
+            Some(replicas) => self.within_with(replicas, self.load_records(keys, Some(replicas))).await,
+        }
     }
 
     async fn swap(&self, changes: &[RecordChange]) -> Result<bool, BackendError> {
-        self.within(self.swap_records(changes)).await
+        match self.replicas() {
+            None => self.within(self.swap_records(changes)).await,
+            Some(replicas) => self.within_with(replicas, self.swap_records(changes)).await,
+        }
     }
 }

@@ -11,6 +11,7 @@ use super::builder::RedisStoreBuilder;
 use super::connection::Connection;
 use super::failure::Failure;
 use super::keys::Keys;
+use super::replicas::Replicas;
 use super::scripts::{Argument, Prepared, Scripts};
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{SharedClock, SystemClock};
@@ -38,6 +39,8 @@ pub struct RedisStore(Arc<Inner>);
 
 pub(super) struct Inner {
     pub(super) connection: Box<dyn Connection>,
+    /// Those that are waited for.
+    pub(super) replicas: Option<Replicas>,
     pub(super) breaker: Breaker,
     pub(super) scripts: Scripts,
     pub(super) keys: Keys,
@@ -75,16 +78,37 @@ impl RedisStore {
         self.0.identity.clone()
     }
 
+    pub(super) fn replicas(&self) -> Option<&Replicas> {
+        self.0.replicas.as_ref()
+    }
+
     /// An operation, all of whose commands are done before its deadline.
     pub(super) async fn within<T>(
         &self,
+        operation: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, BackendError> {
+        self.before(&self.0.breaker, operation).await
+    }
+
+    /// The same of one that waits for replicas: those may be away while the server serves all else.
+    pub(super) async fn within_with<T>(
+        &self,
+        replicas: &Replicas,
+        operation: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, BackendError> {
+        self.before(&replicas.breaker, operation).await
+    }
+
+    async fn before<T>(
+        &self,
+        breaker: &Breaker,
         operation: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, BackendError> {
         let in_time = async {
             let answer = timeout(self.0.deadline, operation).await;
             answer.unwrap_or(Err(Failure::Deadline(self.0.deadline)))
         };
-        self.0.breaker.call(in_time).await.map_err(Failure::into_backend)
+        breaker.call(in_time).await.map_err(Failure::into_backend)
     }
 
     pub(super) async fn command(&self, command: &Cmd) -> Result<Value, Failure> {

@@ -13,6 +13,7 @@ mod memory;
 mod outages;
 mod races;
 mod repeats;
+mod replicas;
 mod server;
 mod servers;
 mod settings;
