@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use super::cells::Cells;
 use super::connection::{PostgresConnection, PostgresValue};
 use super::error::PostgresError;
-use super::schema::{SchemaName, VERSION};
+use super::schema::{LATEST, SchemaName, VERSION};
 use super::statements::Statements;
 use super::store::{Inner, PostgresStore};
 use crate::boundary::access::MOST_TOKENS;
@@ -61,7 +61,8 @@ impl<C: PostgresConnection> PostgresStoreBuilder<C> {
         self
     }
 
-    /// The script that makes the tables, for `psql --single-transaction`. It changes nothing that is as it should be.
+    /// The script that makes the tables, for `psql --single-transaction`. It changes nothing that is as it should be, and fails over
+    /// tables of a later version.
     ///
     /// # Errors
     /// Fails on a name that no schema can have.
@@ -70,26 +71,40 @@ impl<C: PostgresConnection> PostgresStoreBuilder<C> {
     }
 
     /// Makes the tables, or changes those of an earlier version, in one transaction under a lock: any number of servers may call
-    /// it. The role needs the right to make the schema, or to make tables in it.
+    /// it. Tables of the next version are left as they are. The role needs the right to make the schema, or to make tables in it.
     ///
     /// # Errors
-    /// Fails on a name that no schema can have, on tables of a later version, and if the server does not do it.
+    /// Fails on a name that no schema can have, on tables that are later by two versions or more, and if the server does not do it.
     pub async fn migrate(&self) -> Result<(), PostgresError> {
         let name = SchemaName::new(&self.schema)?;
-        match self.version(&name).await {
-            Ok(found) if found > VERSION => return Err(PostgresError::Later { found, known: VERSION }),
-            Ok(_) | Err(PostgresError::NotMigrated) => {}
-            Err(error) => return Err(error),
+        if self.has_later(&name).await? {
+            return Ok(());
         }
         let script = name.script();
-        Ok(timeout(MIGRATION, self.connection.run_script(&script)).await.map_err(|_| PostgresError::Deadline)??)
+        match timeout(MIGRATION, self.connection.run_script(&script)).await {
+            Err(_) => Err(PostgresError::Deadline),
+            Ok(Ok(())) => Ok(()),
+            // A server of the next version may have been first.
+            Ok(Err(_)) if self.has_later(&name).await? => Ok(()),
+            Ok(Err(failure)) => Err(failure.into()),
+        }
+    }
+
+    /// Whether the tables are those of the next version.
+    async fn has_later(&self, name: &SchemaName) -> Result<bool, PostgresError> {
+        match self.version(name).await {
+            Ok(found) if found > LATEST => Err(PostgresError::Later { found, latest: LATEST }),
+            Ok(found) => Ok(found > VERSION),
+            Err(PostgresError::NotMigrated) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Opens the store, and looks at the [settings](PostgresStore::check) of the server. Each of its warnings is an event
     /// (`a store promises less than it could`). It makes no tables.
     ///
     /// # Errors
-    /// Fails on bad options, if the server cannot be asked, and if the tables are not those of this version.
+    /// Fails on bad options, if the server cannot be asked, and if the tables are not those of this version or the next one.
     pub async fn open(self) -> Result<PostgresStore, PostgresError> {
         if self.deadline.is_zero() {
             return Err(PostgresError::NoTime);
@@ -101,7 +116,7 @@ impl<C: PostgresConnection> PostgresStoreBuilder<C> {
         let name = SchemaName::new(&self.schema)?;
         match self.version(&name).await? {
             found if found < VERSION => return Err(PostgresError::Earlier { found, needed: VERSION }),
-            found if found > VERSION => return Err(PostgresError::Later { found, known: VERSION }),
+            found if found > LATEST => return Err(PostgresError::Later { found, latest: LATEST }),
             _ => {}
         }
         self.look_at_session(&name).await?;

@@ -23,13 +23,13 @@ pub enum PostgresError {
         /// The version of this program.
         needed: i64,
     },
-    /// The tables are those of a later version of this crate.
-    #[error("the tables have the version {found}, this program knows {known}: update it, too")]
+    /// The tables are those of a version of this crate that is later by two or more.
+    #[error("the tables have the version {found}, this program can use those up to {latest}: update it, too")]
     Later {
         /// The version of the tables.
         found: i64,
-        /// The latest version that this program knows.
-        known: i64,
+        /// The latest version that this program can use, which is the one after its own.
+        latest: i64,
     },
     /// Transactions see the database as it was when they began.
     #[error("transactions are {0:?}: set `default_transaction_isolation` to `read committed` for the role")]

@@ -3,7 +3,13 @@
 use super::error::PostgresError;
 
 /// The version of the tables. Until the first release it stays 1, whatever changes in them.
+///
+/// A version keeps all that the statements of the one before it use: tables, columns, functions with their parameters, and what a
+/// program of that version can read. So both can serve together, while servers are updated one after the other.
 pub(super) const VERSION: i64 = 1;
+
+/// The latest version whose tables this program can use: that of the next program.
+pub(super) const LATEST: i64 = VERSION + 1;
 
 /// The tables, and then the functions.
 const SCHEMA: &str =

@@ -21,5 +21,6 @@ mod settings;
 #[cfg(feature = "postgres-sqlx")]
 mod sqlx_pools;
 mod tables;
+mod upgrades;
 mod usage;
 mod users;

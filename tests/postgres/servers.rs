@@ -43,7 +43,7 @@ impl CredentialVerifier for Users {
 }
 
 /// An endpoint, as one of several servers has it.
-fn endpoint(store: &PostgresStore) -> PasswordGrantLayer {
+pub fn endpoint(store: &PostgresStore) -> PasswordGrantLayer {
     let app = Client::public("app").allow_password_grant().allow_refresh_tokens().scopes("read").build().unwrap();
     let key = SharedKey::new([7; 32]).unwrap();
     let limiter = Arc::new(StoredLimiter::new(store.clone(), &key));
@@ -70,12 +70,12 @@ async fn post(layer: &PasswordGrantLayer, path: &str, form: &str) -> (StatusCode
     (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
 }
 
-async fn login(layer: &PasswordGrantLayer, user: &str, password: &str) -> (StatusCode, Value) {
+pub async fn login(layer: &PasswordGrantLayer, user: &str, password: &str) -> (StatusCode, Value) {
     let form = format!("grant_type=password&client_id=app&scope=read&username={user}&password={password}");
     post(layer, "/oauth/token", &form).await
 }
 
-async fn refresh(layer: &PasswordGrantLayer, token: &Value) -> (StatusCode, Value) {
+pub async fn refresh(layer: &PasswordGrantLayer, token: &Value) -> (StatusCode, Value) {
     let token = token.as_str().unwrap();
     post(layer, "/oauth/token", &format!("grant_type=refresh_token&client_id=app&refresh_token={token}")).await
 }

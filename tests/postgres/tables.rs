@@ -51,8 +51,8 @@ async fn tables_of_another_version_are_refused_with_their_number() {
     };
     set(7).await;
     let error = builder(&server, &name).open().await.unwrap_err();
-    assert_eq!(error.to_string(), "the tables have the version 7, this program knows 1: update it, too");
-    assert!(matches!(builder(&server, &name).migrate().await, Err(PostgresError::Later { found: 7, known: 1 })));
+    assert_eq!(error.to_string(), "the tables have the version 7, this program can use those up to 2: update it, too");
+    assert!(matches!(builder(&server, &name).migrate().await, Err(PostgresError::Later { found: 7, latest: 2 })));
     // Also where the script runs by hand.
     let script = builder(&server, &name).migration().unwrap();
     let error = client.batch_execute(&script).await.unwrap_err();

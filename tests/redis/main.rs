@@ -20,3 +20,4 @@ mod settings;
 mod slots;
 mod stores;
 mod times;
+mod upgrades;

@@ -94,7 +94,7 @@ async fn is_active(layer: &PasswordGrantLayer, answer: &Value) -> bool {
     told["active"].as_bool().unwrap()
 }
 
-async fn login_here_refresh_there(stores: [RedisStore; 2]) {
+pub async fn login_here_refresh_there(stores: [RedisStore; 2]) {
     let [one, other] = [endpoint(&stores[0]), endpoint(&stores[1])];
     let (status, first) = login(&one, "alice", "correct+horse").await;
     assert_eq!(status, StatusCode::OK, "{first}");
@@ -126,7 +126,7 @@ async fn a_login_at_one_server_over_a_cluster_is_refreshed_at_another() {
     login_here_refresh_there(cluster.new_two().await).await;
 }
 
-async fn guesses(stores: [RedisStore; 2], rounds: usize) {
+pub async fn guesses(stores: [RedisStore; 2], rounds: usize) {
     let layers = [endpoint(&stores[0]), endpoint(&stores[1])].map(Arc::new);
     for round in 0..rounds {
         let guesses = (0..200).map(|guess| {
