@@ -209,6 +209,48 @@ async fn a_new_password_the_end_of_all_logins_and_a_removal_leave_no_token_of_ei
     assert_eq!(errors(&server), [""; 0]);
 }
 
+/// Such a login was not there to be ended, and saw the user as before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_is_kept_while_a_new_password_is_being_committed_ends_with_those_before_it() {
+    let Some(server) = Postgres::start("postgres-end-commit") else { return };
+    let name = new_name();
+    let [store, other] = make_two(&server, &name).await;
+    assert!(store.add_user(alice()).await.unwrap());
+    // Each change of a user waits for a second before it is committed.
+    let slow = format!(
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1); RETURN NULL; END';
+        CREATE CONSTRAINT TRIGGER slow AFTER UPDATE ON \"{name}\".users DEFERRABLE INITIALLY DEFERRED
+            FOR EACH ROW EXECUTE FUNCTION slow()"
+    );
+    connect(&server).await.batch_execute(&slow).await.unwrap();
+    let (app, now) = (ClientId::new("app").unwrap(), SystemTime::now());
+    let later = now + Duration::from_secs(3_600);
+    for change in [true, false] {
+        let before = find(&other, "alice", None).await.unwrap().credential_version().map(str::to_owned);
+        let changing = async {
+            match change {
+                true => store.set_password_hash("user-17", Some("hash")).await,
+                false => store.end_logins("user-17").await,
+            }
+        };
+        let keeping = async {
+            tokio::time::sleep(Duration::from_millis(400)).await;
+            let seen = find(&other, "alice", None).await.unwrap();
+            assert_eq!(seen.credential_version().map(str::to_owned), before, "it is not committed");
+            let id = FamilyId::from_bytes([7 + u8::from(change); 16]);
+            let family = RefreshFamily::new(id, "user-17", app.clone(), now, later);
+            begin_family(&other, family, &SecretDigest::of("t"), now).await.unwrap();
+            let record = AccessTokenRecord::new("user-17", app.clone(), now, later).with_family(Some(id));
+            other.insert(SecretDigest::of("t"), record).await.unwrap();
+            assert_eq!(living(&server, &name).await, (1, 1));
+        };
+        let (changed, ()) = tokio::join!(changing, keeping);
+        assert!(changed.unwrap());
+        assert_eq!(living(&server, &name).await, (0, 0));
+        assert_ne!(find(&other, "alice", None).await.unwrap().credential_version().map(str::to_owned), before);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn logins_that_begin_while_all_are_ended_and_users_who_are_removed_at_two_servers_wait_in_no_circle() {
     let Some(server) = Postgres::start("postgres-end-races") else { return };

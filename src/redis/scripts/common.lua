@@ -49,7 +49,7 @@ end
 local function end_family(family, tokens, now)
     local found = redis.call('GET', family)
     redis.call('DEL', tokens)
-    if not found or is_ended(found) then
+    if not found or is_foreign(found) or is_ended(found) then
         return 0
     end
     redis.call('SETRANGE', family, 1, '1')
