@@ -14,6 +14,9 @@ mod start;
 
 #[path = "cluster/engines.rs"]
 mod engines;
+#[allow(dead_code, reason = "the store takes the connections by itself")]
+#[path = "postgres/pool.rs"]
+mod pool;
 #[path = "cluster/server.rs"]
 mod server;
 

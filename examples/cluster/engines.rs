@@ -73,24 +73,34 @@ impl Engine {
         let programs = postgres_programs().ok_or(
             "no PostgreSQL server is installed: on Debian `apt-get install postgresql`, or name one in POSTGRES_URL",
         )?;
-        let (folder, port) = (folder.inner("postgres")?, free_port()?);
+        let folder = folder.inner("postgres")?;
         let user = (fs::metadata(&folder)?.uid() == 0).then(other_user).transpose()?;
         if let Some((user, group)) = user {
             chown(&folder, Some(user), Some(group))?;
         }
         let data = folder.join("data").display().to_string();
-        let arguments = ["-D", &data, "-p", &port.to_string(), "-h", "127.0.0.1", "-k", "."].map(str::to_owned);
+        // Reached over a socket in its folder, by its own user and root alone.
+        let arguments = ["-D", &data, "-h", "", "-k", ".", "-c", "unix_socket_permissions=0700"].map(str::to_owned);
+        let url = format!("host='{}' user=postgres dbname=postgres", folder.display());
         let program = programs.join("postgres");
         let mut own = Own { program, arguments: arguments.into(), folder, user, process: None };
         let made = own
             .command(&programs.join("initdb"))
-            .args(["-D", &data, "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C"])
+            .args([
+                "-D",
+                &data,
+                "--auth-local=trust",
+                "--auth-host=reject",
+                "--username=postgres",
+                "--encoding=UTF8",
+                "--locale=C",
+            ])
             .status()?;
         if !made.success() {
             return Err("initdb has failed".into());
         }
         own.begin()?;
-        Ok(Self { url: format!("postgres://postgres@127.0.0.1:{port}/postgres"), own: Some(own) })
+        Ok(Self { url, own: Some(own) })
     }
 
     /// The Redis or Valkey of `REDIS_URL`, or one of this program that writes each change to its disk before it answers.

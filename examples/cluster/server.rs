@@ -10,7 +10,6 @@ use axum::routing::get;
 use axum::{Extension, Router, ServiceExt};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use tokio::net::TcpListener;
-use tokio_postgres::NoTls;
 use tower::Layer as _;
 use tower_password_grant::argon2::Argon2Verifier;
 use tower_password_grant::bearer::{BearerGuard, Principal};
@@ -20,6 +19,7 @@ use tower_password_grant::redis::RedisStore;
 use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::{OpaqueIssuer, PasswordGrant, PeerAddress};
 
+use crate::pool::pool;
 use crate::start::Error;
 
 pub(crate) type Limiter = Arc<StoredLimiter<RedisStore>>;
@@ -29,10 +29,9 @@ pub(crate) struct Server {
     pub(crate) limiter: Limiter,
 }
 
-/// A store over a pool of a few connections, which is asked again after an outage.
+/// A store over a pool of a few connections, which makes nobody wait for long and is asked again after an outage.
 pub(crate) async fn postgres(url: &str) -> Result<PostgresStore, Error> {
-    let config = deadpool_postgres::Config { url: Some(url.to_owned()), ..Default::default() };
-    let pool = config.create_pool(Some(deadpool_postgres::Runtime::Tokio1), NoTls)?;
+    let pool = pool(url.parse()?)?;
     let get = move || {
         let pool = pool.clone();
         async move { pool.get().await }
