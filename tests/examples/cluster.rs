@@ -84,13 +84,32 @@ impl Postgres {
 
     /// Stops all its processes where they are, so that it neither answers nor refuses, or lets them go on.
     pub fn freeze(&self, is_frozen: bool) {
-        let main = fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap_or_default();
-        let Some(main) = main.lines().next() else { return };
-        let signal = if is_frozen { "-STOP" } else { "-CONT" };
-        let children = fs::read_to_string(format!("/proc/{main}/task/{main}/children")).unwrap_or_default();
-        // A program of this name is not on every system, but every shell has one.
-        let script = format!("kill {signal} {main} {children}");
-        let _ = Command::new("sh").args(["-c", &script]).stderr(Stdio::null()).status().unwrap();
+        let Some(main) = self.main_process() else { return };
+        signal(if is_frozen { "-STOP" } else { "-CONT" }, &format!("{main} {}", children(&main)));
+    }
+
+    /// Ends all its processes at once, as the loss of its machine does, and waits until they are gone.
+    #[allow(dead_code, reason = "other tests use it")]
+    pub fn kill(&self) {
+        let Some(main) = self.main_process() else { return };
+        // So that it begins no other child meanwhile.
+        signal("-STOP", &main);
+        let all = format!("{main} {}", children(&main));
+        signal("-KILL", &all);
+        // What is left of one has no arguments any more.
+        let lives = |id: &str| fs::read(format!("/proc/{id}/cmdline")).is_ok_and(|arguments| !arguments.is_empty());
+        while all.split_whitespace().any(lives) {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        // For the next one a process counts as running until the system has cleared it away, which it may do late.
+        for lock in ["postmaster.pid", &format!(".s.PGSQL.{}.lock", self.port)] {
+            let _ = fs::remove_file(self.folder.join("data").join(lock));
+        }
+    }
+
+    fn main_process(&self) -> Option<String> {
+        let file = fs::read_to_string(self.folder.join("data/postmaster.pid")).ok()?;
+        Some(file.lines().next()?.to_owned())
     }
 
     /// The URL of its one database.
@@ -124,6 +143,16 @@ impl Drop for Postgres {
         let _ = self.succeeds("pg_ctl", &["--wait", "--mode=immediate", "stop"]);
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+fn children(process: &str) -> String {
+    fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default()
+}
+
+fn signal(name: &str, processes: &str) {
+    // A program of this name is not on every system, but every shell has one.
+    let script = format!("kill {name} {processes}");
+    let _ = Command::new("sh").args(["-c", &script]).stderr(Stdio::null()).status().unwrap();
 }
 
 /// Copies a folder, with its owner and its rights.
