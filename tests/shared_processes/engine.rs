@@ -79,6 +79,9 @@ impl Engine {
 
 /// What both engines keep.
 pub trait Store: AttemptRecords + RefreshTokenStore + AccessTokenStore + OneTimeValues + Clone {
+    /// How many calls a statement or command is, if its connection is checked before.
+    const CALLS: usize;
+
     /// Opens one over the engine at this URL.
     fn open(url: &str, options: Options) -> impl Future<Output = Self> + Send;
 
@@ -87,6 +90,8 @@ pub trait Store: AttemptRecords + RefreshTokenStore + AccessTokenStore + OneTime
 }
 
 impl Store for PostgresStore {
+    const CALLS: usize = 2;
+
     async fn open(url: &str, options: Options) -> Self {
         open_postgres(url, options).await
     }
@@ -97,6 +102,8 @@ impl Store for PostgresStore {
 }
 
 impl Store for RedisStore {
+    const CALLS: usize = 1;
+
     async fn open(url: &str, options: Options) -> Self {
         open_redis(url, options).await
     }

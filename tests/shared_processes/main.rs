@@ -12,6 +12,7 @@
 //! | `SHARED_GUESS_ROUNDS` | 10 | rounds of 200 guesses at once, half of them over two processes and half over four |
 //! | `SHARED_REFRESH_ROUNDS` | 20 | the same of 64 refreshes of one token |
 //! | `SHARED_ROUNDS` | 3 | of each other race |
+//! | `SHARED_CHECKS` | 0 | 1: calls that only check a connection are delayed and swallowed, too |
 //! | `SHARED_STEP_KILLS` | 1 | kills of a server at each step |
 //! | `SHARED_ENGINE_STEPS` | 4 | steps at which the engine is killed, of all |
 //! | `SHARED_KILLS` | 4 | kills at random under load |

@@ -29,6 +29,13 @@ pub enum Fault {
     Silent,
 }
 
+impl Fault {
+    /// Whether it takes longer than anybody waits.
+    pub const fn is_long(&self) -> bool {
+        matches!(self, Self::Late(_) | Self::Held(_) | Self::Silent)
+    }
+}
+
 /// A way to an engine.
 pub struct Proxy {
     pub port: u16,
