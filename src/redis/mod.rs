@@ -83,7 +83,8 @@
 //! loads its data, is a replica or is full, a slot that moves for longer than the client follows it, and a value that is not one
 //! of this store: for that call alone, and the next one works. The crate `redis` gives up an answer after 500 ms by itself
 //! (`set_response_timeout`). A `ConnectionManager` connects again after an outage, a `MultiplexedConnection` does not. Give the
-//! manager a `set_max_delay` of half a second: else it waits for 3 seconds between its last tries.
+//! manager a `set_max_delay` of half a second: else it waits for 3 seconds between its last tries. A connection that is open and silent
+//! it keeps: a [`RenewingConnection`] around it makes another one.
 //!
 //! # Upkeep
 //! There is none: everything has a time in the server when it goes, a minute or more after it is over, whatever the clocks of the
@@ -118,6 +119,7 @@ mod keys;
 mod once;
 mod records;
 mod refresh;
+mod renewing;
 mod replicas;
 mod scripts;
 mod settings;
@@ -127,5 +129,6 @@ mod written;
 
 pub use builder::RedisStoreBuilder;
 pub use error::RedisStoreError;
+pub use renewing::RenewingConnection;
 pub use settings::RedisWarning;
 pub use store::RedisStore;

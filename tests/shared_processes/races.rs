@@ -53,16 +53,19 @@ impl<S: Store> Races<S> {
             });
             let told = at_once(servers, tasks);
             let tried: u64 = told.iter().map(|told| told.count).sum();
-            assert_eq!(tried, 10, "round {round}: {told:?}");
-            assert_eq!((count(&told, 400), others(&told, &[400, 429, 503])), (10, 0), "round {round}: {told:?}");
+            let busy = count(&told, 503);
+            // What is answered 503 may be charged.
+            assert!(tried == 10 || tried < 10 && busy > 0, "round {round}: {told:?}");
+            assert_eq!(others(&told, &[400, 429, 503]), 0, "round {round}: {told:?}");
+            assert!(count(&told, 400) as u64 <= tried, "round {round}: {told:?}");
             verified += tried;
-            away += count(&told, 503);
+            away += busy;
             // The right password waits, too, at all of them.
             let right = at_once(servers, (0..number).map(|_| Task::Login { user: user.clone(), times: 1, from }));
-            assert_eq!(count(&right, 429), number, "round {round}: {right:?}");
+            assert_eq!(count(&right, 429) + count(&right, 503), number, "round {round}: {right:?}");
         }
-        assert_eq!(away, 0, "guesses that were answered 503");
-        let text = format!("{rounds} rounds of {GUESSES} guesses, {verified} verified, 10 in each");
+        let text =
+            format!("{rounds} rounds of {GUESSES} guesses: {verified} verified, 10 in each; {away} answered 503");
         self.say(servers, began, &text);
     }
 
@@ -84,13 +87,13 @@ impl<S: Store> Races<S> {
     async fn refreshes(&self, servers: &mut [Server], rounds: usize) {
         const REFRESHES: usize = 64;
         let (began, number) = (Instant::now(), servers.len());
-        let (mut same, mut access) = (0, 0);
+        let (mut same, mut access, mut away) = (0, 0, 0);
         for round in 0..rounds {
             let login = self.login(servers, &format!("refreshed-{number}-{round}"));
             let first = &login.refresh[0];
             let refresh = Task::Refresh { client: "app".to_owned(), token: first.clone(), times: REFRESHES / number };
             let told = at_once(servers, vec![refresh; number]);
-            assert_eq!(count(&told, 200), REFRESHES, "round {round}: {told:?}");
+            assert_eq!(others(&told, &[200, 503]), 0, "round {round}: {told:?}");
             let successors: BTreeSet<&String> = told.iter().flat_map(|told| &told.refresh).collect();
             assert_eq!(successors.len(), 1, "round {round}: {successors:?}");
             let next = successors.first().unwrap();
@@ -101,11 +104,11 @@ impl<S: Store> Races<S> {
                 assert!(self.is_found(token).await, "round {round}");
                 access += 1;
             }
-            same += REFRESHES;
+            (same, away) = (same + count(&told, 200), away + count(&told, 503));
         }
         let text = format!(
-            "{rounds} rounds of {REFRESHES} refreshes of one token, {same} answers with {rounds} successors, one in each, \
-             {access} of their access tokens looked at, all found"
+            "{rounds} rounds of {REFRESHES} refreshes of one token: {same} answers with {rounds} successors, one in each, \
+             {access} of their access tokens looked at, all found; {away} answered 503"
         );
         self.say(servers, began, &text);
     }
@@ -121,7 +124,7 @@ impl<S: Store> Races<S> {
                 let task = || Task::Login { user: user.clone(), times: logins / number, from: someone() };
                 told.extend(at_once(servers, (0..number).map(|_| task())));
             }
-            assert_eq!(count(&told, 200), all, "round {round}: {told:?}");
+            assert_eq!(others(&told, &[200, 503]), 0, "round {round}: {told:?}");
             for told in &told {
                 for (refresh, access) in told.refresh.iter().zip(&told.access) {
                     let state = self.state(refresh).await;
@@ -130,7 +133,12 @@ impl<S: Store> Races<S> {
                     ended += usize::from(state == TokenState::Ended);
                 }
             }
-            assert_eq!((live, ended), (100, all - 100), "round {round}");
+            // One that is not known to have begun may count.
+            let unknown = count(&told, 503);
+            assert!(
+                live <= 100 && live + unknown >= 100 && live + ended + unknown == all,
+                "round {round}: {live}, {ended}"
+            );
         }
         let text = format!(
             "{rounds} rounds of {} logins of one user at once after {} others, 100 live in each, the others ended with their tokens",
@@ -159,7 +167,7 @@ impl<S: Store> Races<S> {
             });
             let told = at_once(servers, tasks);
             assert_eq!(told[0].count, 1, "round {round}: it ended once");
-            assert_eq!(others(&told, &[200, 400]), 0, "round {round}: {told:?}");
+            assert_eq!(others(&told, &[200, 400, 503]), 0, "round {round}: {told:?}");
             for token in told.iter().flat_map(|told| &told.refresh).chain([&first]) {
                 assert_eq!(self.state(token).await, TokenState::Ended, "round {round}");
                 rotations += 1;
@@ -179,7 +187,7 @@ impl<S: Store> Races<S> {
                 servers,
                 (0..number).map(|_| Task::Refresh { client: "app".to_owned(), token: last.clone(), times: 1 }),
             );
-            assert_eq!(count(&refused, 400), number, "round {round}: {refused:?}");
+            assert_eq!(count(&refused, 400) + count(&refused, 503), number, "round {round}: {refused:?}");
         }
         let text = format!(
             "{rounds} families ended in the midst of rotations and insertions: of {rotations} refresh and {given} access \
