@@ -107,6 +107,29 @@ impl Postgres {
         }
     }
 
+    /// A copy of this server that follows it, over a port that leads to it.
+    #[allow(dead_code, reason = "other tests use it")]
+    pub fn stand_by(&self, name: &str, through: u16) -> Self {
+        let folder = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
+        fs::create_dir(&folder).unwrap();
+        if let Some((user, group)) = self.user {
+            chown(&folder, Some(user), Some(group)).unwrap();
+        }
+        let mut copy = Self { programs: self.programs.clone(), folder, user: self.user, port: 0 };
+        let through = through.to_string();
+        let of = ["--host=127.0.0.1", "--port", &through, "--username=postgres"];
+        copy.run("pg_basebackup", &[&of[..], &["--write-recovery-conf", "--checkpoint=fast", "--no-sync"]].concat());
+        copy.port = free_port();
+        copy.begin();
+        copy
+    }
+
+    /// Makes a server of what has followed one.
+    #[allow(dead_code, reason = "other tests use it")]
+    pub fn promote(&self) {
+        self.run("pg_ctl", &["--wait", "promote"]);
+    }
+
     fn main_process(&self) -> Option<String> {
         let file = fs::read_to_string(self.folder.join("data/postmaster.pid")).ok()?;
         Some(file.lines().next()?.to_owned())
@@ -139,8 +162,10 @@ impl Postgres {
 impl Drop for Postgres {
     fn drop(&mut self) {
         self.freeze(false);
-        // It may be stopped already.
-        let _ = self.succeeds("pg_ctl", &["--wait", "--mode=immediate", "stop"]);
+        // It may be stopped already, or killed.
+        if self.main_process().is_some() {
+            let _ = self.succeeds("pg_ctl", &["--wait", "--mode=immediate", "stop"]);
+        }
         let _ = fs::remove_dir_all(&self.folder);
     }
 }

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 pub struct Redis {
     program: PathBuf,
     /// Everything of it: the data and the log.
-    folder: PathBuf,
+    pub folder: PathBuf,
     options: Vec<String>,
     pub port: u16,
     process: Mutex<Option<Child>>,
@@ -97,6 +97,12 @@ impl Redis {
         let mut answer = vec![0; wanted.len()];
         let is_sent = stream.write_all(b"PING\r\n").is_ok();
         is_sent && stream.read_exact(&mut answer).is_ok() && answer == wanted.as_bytes()
+    }
+
+    /// Of its process, while it runs.
+    #[allow(dead_code, reason = "other tests use it")]
+    pub fn id(&self) -> Option<u32> {
+        self.process.lock().unwrap().as_ref().map(Child::id)
     }
 
     /// Ends it at once, as the loss of its process does.

@@ -1,6 +1,7 @@
 //! The engines, each started for this program and killed by it, and the stores over them.
 
-use std::time::Duration;
+use std::fmt::Debug;
+use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use redis::Client;
@@ -130,13 +131,12 @@ fn postgres_clients(url: &str, options: Options) -> PostgresClients<deadpool_pos
     let config: Config = url.parse().unwrap();
     let method = if options.is_checked { RecyclingMethod::Verified } else { RecyclingMethod::Fast };
     let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: method });
-    let soon = Some(options.deadline / 4);
     let pool = Pool::builder(manager)
         .max_size(8)
         .runtime(Runtime::Tokio1)
         .wait_timeout(Some(options.deadline))
-        .create_timeout(Some(options.deadline / 2))
-        .recycle_timeout(soon);
+        .create_timeout(Some(options.deadline))
+        .recycle_timeout(Some(options.deadline / 3));
     let pool = pool.build().unwrap();
     let get = move || {
         let pool = pool.clone();
@@ -147,18 +147,35 @@ fn postgres_clients(url: &str, options: Options) -> PostgresClients<deadpool_pos
 
 /// Makes the tables, if there are none.
 async fn open_postgres(url: &str, options: Options) -> PostgresStore {
-    let builder = PostgresStore::builder(postgres_clients(url, options)).schema(NAME).deadline(options.deadline);
-    builder.migrate().await.unwrap();
-    builder.open().await.unwrap()
+    let builder = || PostgresStore::builder(postgres_clients(url, options)).schema(NAME).deadline(options.deadline);
+    let migrate = || {
+        let builder = builder();
+        async move { builder.migrate().await }
+    };
+    patiently(migrate).await;
+    patiently(|| builder().open()).await
 }
 
 async fn open_redis(url: &str, options: Options) -> RedisStore {
     let config = ConnectionManagerConfig::new()
         .set_max_delay(Duration::from_millis(500))
-        .set_connection_timeout(Some(options.deadline / 2))
+        .set_connection_timeout(Some(options.deadline))
         .set_response_timeout(Some(options.deadline.mul_f64(0.9)));
     let client = Client::open(url).unwrap();
     let connect = move || ConnectionManager::new_with_config(client.clone(), config.clone());
-    let connection = RenewingConnection::new(connect).await.unwrap();
-    RedisStore::builder(connection).prefix(NAME).deadline(options.deadline).open().await.unwrap()
+    let connection = patiently(|| RenewingConnection::new(connect.clone())).await;
+    let builder = || RedisStore::builder(connection.clone()).prefix(NAME).deadline(options.deadline);
+    patiently(|| builder().open()).await
+}
+
+/// As an application does that waits for its engine.
+async fn patiently<T, E: Debug, F: Future<Output = Result<T, E>>>(open: impl Fn() -> F) -> T {
+    let began = Instant::now();
+    loop {
+        match open().await {
+            Ok(opened) => return opened,
+            Err(error) => assert!(began.elapsed() < Duration::from_secs(60), "{error:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }

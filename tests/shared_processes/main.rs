@@ -33,6 +33,7 @@ mod engine;
 mod events;
 mod kills;
 mod load;
+mod losses;
 #[allow(dead_code, reason = "other tests use the rest")]
 #[path = "../sqlite_crash/process.rs"]
 mod process;
@@ -47,7 +48,11 @@ mod rows;
 #[path = "../redis/server.rs"]
 mod server;
 mod steps;
+mod syncs;
 mod worker;
+mod written;
+
+use std::thread;
 
 use engine::{Engine, SOUND, Store};
 use kills::Kills;
@@ -58,9 +63,16 @@ use tower_password_grant::redis::RedisStore;
 fn main() {
     let serve = |_| async { worker::work(&std::env::var(worker::ENGINE).unwrap()).await };
     process::run(serve, || {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        runtime.block_on(all());
+        let engines: [fn(); 2] = [|| block_on(of_postgres()), || block_on(of_redis())];
+        // Most of the time each waits for something.
+        let engines = engines.map(thread::spawn);
+        let failed = engines.into_iter().filter_map(|engine| engine.join().err()).count();
+        assert_eq!(failed, 0, "engines over which a promise was broken");
     });
+}
+
+fn block_on(all: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(all);
 }
 
 /// Whether a word is among those of this variable.
@@ -77,19 +89,38 @@ fn of_engine(name: &str) -> bool {
     has("SHARED_ENGINES", "postgres,redis", name)
 }
 
-async fn all() {
-    if of_engine("postgres")
+async fn of_postgres() {
+    if !of_engine("postgres") {
+        return;
+    }
+    if part("losses") {
+        losses::of_postgres().await;
+    }
+    if has_promises()
         && let Some(engine) = Engine::postgres("postgres")
     {
         let store = PostgresStore::open(&engine.url(), SOUND).await;
         over(&engine, store).await;
     }
-    if of_engine("redis")
+}
+
+async fn of_redis() {
+    if !of_engine("redis") {
+        return;
+    }
+    if part("losses") {
+        losses::of_redis().await;
+    }
+    if has_promises()
         && let Some(engine) = Engine::redis("redis")
     {
         let store = RedisStore::open(&engine.url(), SOUND).await;
         over(&engine, store).await;
     }
+}
+
+fn has_promises() -> bool {
+    ["races", "calls", "kills"].into_iter().any(part)
 }
 
 /// A conflict is an answer: the log of the server has no line of one.

@@ -23,6 +23,8 @@ pub struct Races<S> {
 
 impl<S: Store> Races<S> {
     pub async fn run(&self) {
+        // As long as there is nothing else that is over.
+        self.prunes(&mut start(4, &self.url), kills("SHARED_ROUNDS", 3)).await;
         for number in [2, 4] {
             let mut servers = start(number, &self.url);
             self.guesses(&mut servers, kills("SHARED_GUESS_ROUNDS", 10) / 2).await;
@@ -32,8 +34,6 @@ impl<S: Store> Races<S> {
             self.ends(&mut servers, 4 * rounds).await;
             self.values(&mut servers, 4 * rounds).await;
         }
-        let mut servers = start(4, &self.url);
-        self.prunes(&mut servers, kills("SHARED_ROUNDS", 3)).await;
     }
 
     pub fn say(&self, servers: &[Server], began: Instant, text: &str) {
@@ -224,8 +224,6 @@ impl<S: Store> Races<S> {
     async fn prunes(&self, servers: &mut [Server], rounds: usize) {
         const ROWS: u64 = 20;
         let (began, number, turns) = (Instant::now(), servers.len() as u64, rounds as u64);
-        // What the other races have left.
-        self.store.prune().await;
         let login = self.login(servers, "kept-meanwhile");
         let first = |server: u64| 1 << 52 | server << 30;
         let tasks = (0..number).map(|server| Task::Prune { first: first(server), rows: ROWS, turns });

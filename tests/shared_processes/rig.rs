@@ -20,11 +20,11 @@ use super::engine::{Engine, Options, Store};
 use super::proxy::{Fault, Proxy};
 use super::steps::Trap;
 
-const DEADLINE: Duration = Duration::from_secs(1);
+const DEADLINE: Duration = Duration::from_millis(1_500);
 /// When nobody waits any more.
-const TOO_LATE: Duration = Duration::from_millis(1_500);
+const TOO_LATE: Duration = Duration::from_millis(2_000);
 /// For a machine that has other work, too.
-const SLACK: Duration = Duration::from_secs(2);
+const SLACK: Duration = Duration::from_secs(3);
 
 pub const FAULTS: [Fault; 7] = [
     Fault::Drop,
@@ -96,7 +96,8 @@ impl<S: Store> Rig<S> {
             assert!(healed.elapsed() < Duration::from_secs(5), "{:?} {}: {error:?}", self.fault, self.before);
             sleep(Duration::from_millis(5)).await;
         }
-        let is_harmless = !has_struck || matches!(self.fault, Fault::Slow(_));
+        // On a machine that has much other work the time may be too short for anything.
+        let is_harmless = took < DEADLINE / 3 && (!has_struck || matches!(self.fault, Fault::Slow(_)));
         (answer, is_harmless)
     }
 
