@@ -7,7 +7,7 @@
 //! - [`FactorStore`] keeps the authenticators of [second factors](crate::mfa).
 //! - [`UsageStore`] keeps who logs in how, for the [usage ledger](crate::usage).
 //!
-//! The feature `sqlite` keeps all of it in one file, the feature `postgres` in a database that several servers share. Both have a
+//! The feature `sqlite` keeps all of it in one file, the feature `postgres` or `postgres-sqlx` in a database that several servers share. Both have a
 //! table of users of their own, into which a [`NewUser`] comes and of which an operator sees a [`UserEntry`]. The feature `redis`
 //! keeps tokens and one-time values for several servers. A store of your own decides nothing: [`Lineage`] holds the rules of a
 //! refresh token family, [`UserFactors`] those of the authenticators of a user, [`Client::to_text`](crate::Client::to_text) gives a client's registration as a text, and the suites of the

@@ -15,7 +15,7 @@ use tower_password_grant::argon2::Argon2Verifier;
 use tower_password_grant::bearer::{BearerGuard, Principal};
 use tower_password_grant::limiter::{AttackProtection, Limits, Lockout, SharedKey, StoredLimiter};
 use tower_password_grant::postgres::{PostgresClients, PostgresStore};
-use tower_password_grant::redis::RedisStore;
+use tower_password_grant::redis::{RedisStore, RenewingConnection};
 use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::{OpaqueIssuer, PasswordGrant, PeerAddress};
 
@@ -44,8 +44,9 @@ pub(crate) async fn postgres(url: &str) -> Result<PostgresStore, Error> {
 async fn redis(url: &str) -> Result<RedisStore, Error> {
     // Else it waits longer before it connects again.
     let config = ConnectionManagerConfig::new().set_max_delay(Duration::from_millis(500));
-    let manager = ConnectionManager::new_with_config(redis::Client::open(url)?, config).await?;
-    Ok(RedisStore::builder(manager).open().await?)
+    let client = redis::Client::open(url)?;
+    let connect = move || ConnectionManager::new_with_config(client.clone(), config.clone());
+    Ok(RedisStore::builder(RenewingConnection::new(connect).await?).open().await?)
 }
 
 impl Server {

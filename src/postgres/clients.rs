@@ -23,8 +23,7 @@ type Prepare<C> =
 ///
 /// Each statement goes out without a name and with the types of its values, in one round trip, which works through every pooler. The
 /// server parses and plans it each time, which may cost it as much as running it. Over connections that go to the server itself,
-/// [prepared statements](Self::pooled_prepared) spare that. PgBouncer in transaction mode does not know them before its version
-/// 1.21, and from then on with `max_prepared_statements` alone.
+/// [prepared statements](Self::pooled_prepared) spare that.
 ///
 /// ```no_run
 /// use tower_password_grant::postgres::PostgresClients;
@@ -99,7 +98,7 @@ impl<C: Send + Sync + 'static> PostgresClients<C> {
     /// ```
     ///
     /// There are fewer than a hundred statements. A connection that is handed out again must still have those that were prepared on
-    /// it: with `deadpool-postgres` do not recycle by `RecyclingMethod::Clean`.
+    /// it: with `deadpool-postgres` use no `RecyclingMethod::Custom` that runs `DISCARD ALL` or `DEALLOCATE`.
     pub fn pooled_prepared<F, E>(
         get: impl Fn() -> F + Send + Sync + 'static,
         client: fn(&C) -> &Client,

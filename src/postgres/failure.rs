@@ -61,7 +61,8 @@ impl Hope {
             // A conflict with another transaction, and a deadlock.
             "40001" | "40P01" => Self::Again,
             "53300" => Self::Full,
-            // A connection whose transaction was given up. A read-only server, as during a fail-over; a lock that took too long; a statement that did; a shut-down.
+            // A read-only server, as during a fail-over; a transaction that was given up; a lock or a statement that took too long; a
+            // shut-down.
             "25006" | "25P02" | "25P03" | "25P04" | "55P03" | "57014" => Self::Later,
             _ if ["08", "53", "57", "58"].iter().any(|class| state.starts_with(class)) => Self::Later,
             _ => Self::None,

@@ -65,7 +65,7 @@ END
 $$;
 
 -- Ends the families of these subjects in a realm and removes their access tokens, a thousand of each at most, in the order of their
--- keys.
+-- keys. Always true: a function in a SELECT has to answer something. What is beyond a thousand the caller ends afterwards.
 CREATE OR REPLACE FUNCTION {schema}.end_logins_of(of_realm text, subjects text[]) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s' AS $$
 BEGIN

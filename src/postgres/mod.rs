@@ -22,6 +22,8 @@
 //! let (client, connection) =
 //!     tokio_postgres::connect("host=127.0.0.1 user=auth", tokio_postgres::NoTls).await?;
 //! tokio::spawn(connection);
+//! // One connection, which is not made again when it is lost: a server takes a pool,
+//! // `PostgresClients::pooled` or `SqlxPool`.
 //! let builder = PostgresStore::builder(PostgresClients::one(client));
 //! // Once, by a role that may make tables; or print `builder.migration()`.
 //! builder.migrate().await?;
@@ -36,14 +38,15 @@
 //! # One statement for each promise
 //! Each operation is one statement, and one that ends or removes more than a thousand rows is some. Where a rule decides, as of the
 //! authenticators of a user, or you do, as in [`change_client`](PostgresStore::change_client), it is a look and then a statement
-//! that does nothing if what was seen has changed meanwhile; then both are done again. All are right at READ
-//! COMMITTED, with names that include the schema and without any state of a
-//! session: so it works through a pooler in transaction mode. The adapters send statements without a name for that reason; over
-//! connections that go to the server itself they prepare them [on](PostgresClients::pooled_prepared)
-//! [request](SqlxPool::prepared), which saves the server up to half of what a statement costs it. A login and its access token are one statement, and so are a refresh and its access token, if an
-//! [`OpaqueIssuer`](crate::OpaqueIssuer) over the same store issues. Several rows are locked in the order of their keys, or left
-//! out where another call has them. A statement that the server gave up for a deadlock or a conflict did nothing, and is tried
-//! again, three times at most.
+//! that does nothing if what was seen has changed meanwhile; then both are done again. All are right at READ COMMITTED, with names
+//! that include the schema and without any state of a session: so it works through a pooler in transaction mode. The adapters send
+//! statements without a name for that reason. Over connections that go to the server itself they prepare them on request
+//! (`PostgresClients::pooled_prepared`, `SqlxPool::prepared`), which saves the server up to half of what a statement costs it.
+//!
+//! A login and its access token are one statement, and so are a refresh and its access token, if an
+//! [`OpaqueIssuer`](crate::OpaqueIssuer) over the same store issues. Several rows are locked in the order of their keys, or left out
+//! where another call has them. A statement that the server gave up for a deadlock or a conflict did nothing, and is tried again,
+//! three times at most.
 //!
 //! # What is durable
 //! All that was answered, with `synchronous_commit=on` and, for what a fail-over must not lose, a synchronous stand-by. With
@@ -54,8 +57,8 @@
 //! Each call ends after [`deadline`](PostgresStoreBuilder::deadline), 2 seconds by default, with 503. What the server does goes on
 //! until it is done, and holds its connection meanwhile: so set `statement_timeout` and `lock_timeout` below the deadline, for the
 //! role or in the options of the connection. The functions wait for a lock for one second. For a server that vanishes set
-//! `tcp_user_timeout` and `keepalives_idle` of the connections to some seconds, and let the pool check a connection before it
-//! hands it out.
+//! `tcp_user_timeout` and `keepalives_idle` of the connections of `tokio-postgres` to some seconds, and let the pool check a connection
+//! before it hands it out. `sqlx` has neither: see `SqlxPool`.
 //!
 //! A report of the [ledger of usage](crate::usage) reads all rows in one statement, for up to a minute: some 100,000
 //! rows a second, of which each takes 150 bytes of this process meanwhile. Where `statement_timeout` cuts that off, give the ledger a

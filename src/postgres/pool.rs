@@ -26,15 +26,21 @@ const GRACE: Duration = Duration::from_secs(2);
 /// ```no_run
 /// use std::time::Duration;
 ///
-/// use sqlx::postgres::PgPoolOptions;
+/// use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 /// use tower_password_grant::postgres::{PostgresStore, SqlxPool};
 ///
 /// # async fn open() -> Result<(), Box<dyn std::error::Error>> {
+/// let options: PgConnectOptions = "postgres://auth@127.0.0.1/auth".parse()?;
+/// // Through PgBouncer set these for the role, and add `.extra_float_digits(None)`.
+/// let options = options.options([("statement_timeout", "1500"), ("lock_timeout", "1000")]);
 /// let pool = PgPoolOptions::new()
 ///     .acquire_timeout(Duration::from_secs(1))
-///     .connect("postgres://auth@127.0.0.1/auth")
+///     .connect_with(options)
 ///     .await?;
-/// let store = PostgresStore::builder(SqlxPool::new(pool)).open().await?;
+/// let builder = PostgresStore::builder(SqlxPool::new(pool));
+/// // Once, by a role that may make tables.
+/// builder.migrate().await?;
+/// let store = builder.open().await?;
 /// # let _ = store;
 /// # Ok(())
 /// # }
@@ -71,7 +77,8 @@ impl SqlxPool {
     }
 
     /// Prepares each statement at its first use on each connection, in the cache that `sqlx` has for that. There are fewer than a
-    /// hundred, so leave `statement_cache_capacity` at 100 or more. Only for connections to the server itself, whose prepared
+    /// hundred, which share that cache with the statements of the application: give `statement_cache_capacity` 100 and as many more as
+    /// the application has. Only for connections to the server itself, whose prepared
     /// statements nobody else removes, and whose transactions are READ COMMITTED by default.
     #[must_use]
     pub const fn prepared(mut self) -> Self {

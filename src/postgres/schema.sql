@@ -5,6 +5,8 @@
 SET LOCAL search_path = pg_catalog, pg_temp;
 -- What waits for a lock on a table holds up all that come after it.
 SET LOCAL lock_timeout = '3s';
+-- An index over many rows takes longer than a request may.
+SET LOCAL statement_timeout = 0;
 -- Two that migrate at once do so one after the other.
 SELECT pg_advisory_xact_lock(5930117436204512279);
 

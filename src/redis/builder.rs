@@ -66,9 +66,10 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> RedisStoreBuilder<C> {
     /// Has what is counted at so many replicas before it counts (`WAIT`). Default: it is not waited for, and a fail-over to a replica
     /// forgets the last guesses.
     ///
-    /// `connection` is one that nothing else uses, for what waits holds up all behind it: a `ConnectionManager` or
-    /// `MultiplexedConnection` of its own, to the same server. One process makes one swap at a time over it, for all attempts that wait
-    /// meanwhile, so that all of them wait for the replicas once.
+    /// `connection` is one that nothing else uses, for what waits holds up all behind it. Make it anew, to the same server or cluster: a
+    /// clone of the store's connection is the same connection. A [`RenewingConnection`](super::RenewingConnection) of its own fits
+    /// best. One process makes one swap at a time over it, for all attempts that wait meanwhile, so that all of them wait for the
+    /// replicas once.
     ///
     /// If fewer have it after `within`, in whole milliseconds, the attempts are 503: they are charged at the server, and no secret was
     /// verified. What the next attempts find counts once the replicas have it, too. Keep `within` below the

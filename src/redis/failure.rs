@@ -41,7 +41,7 @@ pub(super) enum Failure {
     #[error("other logins of the same subject were first {0} times")]
     NeverFirst(usize),
     /// The server has failed several times in a row, and is left alone for this time.
-    #[error("Redis is left alone for a while, since it has failed several times in a row")]
+    #[error("Redis, or its replicas, did not do what was asked several times in a row, and is left alone for a while")]
     Away(Duration),
 }
 

@@ -26,7 +26,8 @@ type Connecting<C> = Pin<Box<dyn Future<Output = RedisResult<C>> + Send>>;
 /// A `ConnectionManager` connects again when its connection was closed. One that stays open and silent it keeps, and all calls with it,
 /// until the system gives it up: after a quarter of an hour where a machine has vanished, never where something in between goes on to
 /// take what is sent. So after two calls in a row that got no answer in time this one makes another connection beside it, and
-/// goes over to that.
+/// goes over to that. In time means the store's deadline, or the time-out of the connection if that is shorter. A call that is given
+/// up within 100 ms does not count, so keep both above that.
 ///
 /// ```no_run
 /// use redis::aio::{ConnectionManager, ConnectionManagerConfig};

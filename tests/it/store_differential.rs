@@ -20,8 +20,8 @@ use tower_password_grant::store::{
 };
 use tower_password_grant::testing::{RefreshTokenUse, TokenState, TokenUsed, begin_family, token_state};
 
-#[cfg(feature = "sqlite")]
 use crate::support::counts::full_or;
+#[cfg(feature = "sqlite")]
 use crate::support::folder;
 use crate::support::reference::{self, Outcome, Reference, State, Use};
 

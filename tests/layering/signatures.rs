@@ -10,8 +10,8 @@ use super::reader::read;
 /// requests and answers (`http`, `http-body`, `bytes`), layers and services (`tower`), and what can be written as JSON (`serde`,
 /// its traits alone). `http-body-util` has `Full`, the body that HTTP clients of applications are made for: a body of this crate's
 /// own would ask for a second client with connections of its own. `tokio-postgres` and `sqlx` stand in the one adapter over
-/// each, to which applications give their own clients or pool, and `redis` where they give their connections. A new major version of any other crate must
-/// not be one of this crate.
+/// each, to which applications give their own clients or pool, and `redis` where they give their connections. A new major version of
+/// any other crate must not be one of this crate.
 const ALLOWED: [&str; 9] =
     ["bytes", "http", "http_body", "http_body_util", "redis", "serde", "sqlx", "tokio_postgres", "tower"];
 
