@@ -32,7 +32,7 @@ fn deadpool(server: &Postgres, connections: usize) -> Deadpool {
     PostgresClients::pooled(get, |client: &deadpool_postgres::Client| client)
 }
 
-fn deadpool_prepared(server: &Postgres, connections: usize) -> Deadpool {
+pub fn deadpool_prepared(server: &Postgres, connections: usize) -> Deadpool {
     let pool = pool(server, connections);
     let get = move || {
         let pool = pool.clone();
@@ -45,7 +45,7 @@ fn deadpool_prepared(server: &Postgres, connections: usize) -> Deadpool {
     )
 }
 
-async fn open(connections: impl PostgresConnection, name: &str) -> PostgresStore {
+pub async fn open(connections: impl PostgresConnection, name: &str) -> PostgresStore {
     PostgresStore::builder(connections).schema(name).deadline(PATIENT).open().await.unwrap()
 }
 

@@ -16,6 +16,7 @@ use tower_password_grant::postgres::{
 use crate::cluster::Postgres;
 use crate::contract as suites;
 use crate::database::{builder, connect, new_name, pooled};
+use crate::prepared::{deadpool_prepared, open};
 use crate::servers::{endpoint, login, refresh};
 
 /// The tables of the next version, for a schema of this name.
@@ -139,7 +140,8 @@ async fn servers_are_updated_one_after_the_other_and_go_on_with_each_others_logi
     let Some(server) = Postgres::start("postgres-roll-out") else { return };
     let (name, devices) = (new_name(), Arc::default());
     builder(&server, &name).migrate().await.unwrap();
-    let before = endpoint(&builder(&server, &name).open().await.unwrap());
+    // Its statements are prepared before the tables change.
+    let before = endpoint(&open(deadpool_prepared(&server, 4), &name).await);
     let (_, first) = login(&before, "alice", "correct+horse").await;
     let error = next(&server, &name, &devices).open().await.unwrap_err();
     assert!(matches!(error, PostgresError::Earlier { .. }), "it is to be migrated first: {error}");

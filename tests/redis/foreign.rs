@@ -115,6 +115,27 @@ async fn a_key_of_another_type_is_503_for_the_calls_that_meet_it() {
     damage_each("types", &["RPUSH", "~~", "~~"]).await;
 }
 
+/// It is the one that ends for the next login of its subject.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_in_the_place_of_the_oldest_login_is_not_touched_and_stops_no_other_login() {
+    let Some(server) = Redis::start("oldest") else { return };
+    let (prefix, mut connection) = (new_prefix(), connect(&server).await);
+    let [store, _] = make_two(&server, &prefix).await;
+    let now = SystemTime::now();
+    for number in 1..=100 {
+        begin_family(&store, family(number, HOUR), &digest(number), now).await.unwrap();
+    }
+    let key = format!("{prefix}:{{0000}}:family:{}", family(1, HOUR).id());
+    cmd("SET").arg(&key).arg("~~").arg("XX").exec_async(&mut connection).await.unwrap();
+    for number in 101..=102 {
+        begin_family(&store, family(number, HOUR), &digest(number), now).await.unwrap();
+    }
+    let found: String = cmd("GET").arg(&key).query_async(&mut connection).await.unwrap();
+    assert_eq!(found, "~~");
+    assert!(find(&store, family(2, HOUR).id()).await.unwrap().unwrap().is_ended, "the next one ended for the last");
+    assert!(!find(&store, family(3, HOUR).id()).await.unwrap().unwrap().is_ended);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_later_version_wrote_is_503_and_stays_as_it_was() {
     let Some(server) = Redis::start("later") else { return };
