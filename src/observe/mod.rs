@@ -2,7 +2,7 @@
 //! request.
 
 pub(crate) mod audit;
-#[cfg(any(feature = "postgres", feature = "redis"))]
+#[cfg(any(feature = "postgres", feature = "postgres-sqlx", feature = "redis"))]
 pub(crate) mod breaker;
 pub(crate) mod contain;
 pub(crate) mod patience;
