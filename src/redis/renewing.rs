@@ -56,7 +56,7 @@ struct State<C> {
     number: u64,
     /// How many calls had no answer since one had.
     silent: u32,
-    is_renewed: bool,
+    is_renewing: bool,
 }
 
 impl<C> Clone for RenewingConnection<C> {
@@ -83,7 +83,7 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> RenewingConnection<C> {
     {
         let connection = connect().await?;
         let connect = Box::new(move || -> Connecting<C> { Box::pin(connect()) });
-        let state = State { connection, number: 0, silent: 0, is_renewed: false };
+        let state = State { connection, number: 0, silent: 0, is_renewing: false };
         Ok(Self(Arc::new(Inner { connect, state: Mutex::new(state) })))
     }
 
@@ -133,12 +133,12 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Drop for Call<C> {
             return;
         }
         state.silent = state.silent.saturating_add(1);
-        if state.silent < MOST_SILENT || state.is_renewed {
+        if state.silent < MOST_SILENT || state.is_renewing {
             return;
         }
         // Without a runtime nobody waits for an answer.
         if let Ok(runtime) = Handle::try_current() {
-            state.is_renewed = true;
+            state.is_renewing = true;
             drop(runtime.spawn(renew(Arc::clone(&self.of.0))));
         }
     }
@@ -148,7 +148,7 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Drop for Call<C> {
 async fn renew<C>(of: Arc<Inner<C>>) {
     let made = timeout(CONNECT, (of.connect)()).await;
     let mut state = of.lock();
-    state.is_renewed = false;
+    state.is_renewing = false;
     // Else the next call that has no answer tries it once more.
     if let Ok(Ok(connection)) = made {
         state.connection = connection;

@@ -11,7 +11,11 @@ mod events;
 mod foreign;
 mod memory;
 mod outages;
+#[allow(dead_code, reason = "other tests use the rest")]
+#[path = "../shared_processes/proxy.rs"]
+mod proxy;
 mod races;
+mod renewing;
 mod repeats;
 mod replicas;
 mod server;
