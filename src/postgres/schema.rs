@@ -5,7 +5,8 @@ use super::error::PostgresError;
 /// The version of the tables. Until the first release it stays 1, whatever changes in them.
 ///
 /// A version keeps all that the statements of the one before it use: tables, columns, functions with their parameters, and what a
-/// program of that version can read. So both can serve together, while servers are updated one after the other.
+/// program of that version can read. So both can serve together, while servers are updated one after the other. What an earlier program
+/// must not pass over is a new form of what it reads, which it refuses, and no new column beside it.
 pub(super) const VERSION: i64 = 1;
 
 /// The latest version whose tables this program can use: that of the next program.

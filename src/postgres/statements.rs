@@ -106,8 +106,11 @@ statements! {
         SELECT FROM {schema}.clients WHERE is_enabled AND origins OPERATOR(pg_catalog.@>) ARRAY[$1])";
 
     add_user = "SELECT {schema}.add_user($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-    find_user = "SELECT id, password_hash, status, code, description, credential_version
-        FROM {schema}.user_names JOIN {schema}.users ON id = user_id WHERE directory = $1 AND name = $2";
+    /// Each column says its table: one of a later version may have the same name in the other one.
+    find_user = "SELECT entry.id, entry.password_hash, entry.status, entry.code, entry.description,
+            entry.credential_version
+        FROM {schema}.user_names AS login JOIN {schema}.users AS entry ON entry.id = login.user_id
+        WHERE login.directory = $1 AND login.name = $2";
     find_user_by_id = "SELECT id, password_hash, status, code, description, credential_version
         FROM {schema}.users WHERE id = $1 AND realm IS NOT DISTINCT FROM $2";
     save_hash = "WITH done AS (
@@ -130,9 +133,10 @@ statements! {
             DELETE FROM {schema}.users WHERE id = $1 AND realm IS NOT DISTINCT FROM $2 RETURNING 1)
         SELECT {schema}.end_logins_of($2, $3), {schema}.remove_factors_of($2, $3) FROM removed";
     /// A row for each name.
-    users = "SELECT entry.id, realm, status, code, description, password_hash IS NOT NULL, name
+    users = "SELECT entry.id, entry.realm, entry.status, entry.code, entry.description,
+            entry.password_hash IS NOT NULL, login.name
         FROM (SELECT * FROM {schema}.users WHERE id > $1 ORDER BY id LIMIT $2) AS entry
-        LEFT JOIN {schema}.user_names ON user_id = entry.id ORDER BY entry.id, name";
+        LEFT JOIN {schema}.user_names AS login ON login.user_id = entry.id ORDER BY entry.id, login.name";
     change_user_names = "SELECT {schema}.change_user_names($1, $2, $3, $4)";
 
     factors_of = "SELECT id, name, sealed, created, is_active, last_step FROM {schema}.authenticators

@@ -10,8 +10,10 @@ use super::error::RedisStoreError;
 use super::keys::Keys;
 use super::replicas::Replicas;
 use super::scripts::Scripts;
+use super::settings::RedisWarning;
 use super::store::{Inner, RedisStore};
 use crate::boundary::access::MOST_TOKENS;
+use crate::boundary::backend::BackendError;
 use crate::boundary::identity::StoreIdentity;
 use crate::observe::breaker::Breaker;
 use crate::observe::telemetry;
@@ -67,13 +69,14 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> RedisStoreBuilder<C> {
     /// forgets the last guesses.
     ///
     /// `connection` is one that nothing else uses, for what waits holds up all behind it. Make it anew, to the same server or cluster: a
-    /// clone of the store's connection is the same connection. A [`RenewingConnection`](super::RenewingConnection) of its own fits
-    /// best. One process makes one swap at a time over it, for all attempts that wait meanwhile, so that all of them wait for the
+    /// clone of the store's connection is the same connection. To one server, a [`RenewingConnection`](super::RenewingConnection) of
+    /// its own fits best. One process makes one swap at a time over it, for all attempts that wait meanwhile, so that all of them wait for the
     /// replicas once.
     ///
     /// If fewer have it after `within`, in whole milliseconds, the attempts are 503: they are charged at the server, and no secret was
-    /// verified. What the next attempts find counts once the replicas have it, too. Keep `within` below the
-    /// [deadline](Self::deadline) and the time-outs of the connection; 100 ms are long for a replica that is near.
+    /// verified. What the next attempts find counts once the replicas have it, too. `within` is at
+    /// most half of the [deadline](Self::deadline); keep it below the time-outs of the connection, too. 100 ms are long for a replica
+    /// that is near.
     ///
     /// A replica has it in its memory, not on its disk. A fail-over keeps all that was counted if it goes to one of those that have it:
     /// wait for all replicas that may take over, or for so many that the one that is furthest ahead, which is chosen as a rule, is one of
@@ -90,7 +93,7 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> RedisStoreBuilder<C> {
     /// (`a store promises less than it could`).
     ///
     /// # Errors
-    /// Fails on bad options, if the server cannot be asked, and if it forgets keys, takes no writes or is too old.
+    /// Fails on bad options, if the server cannot be asked or does not let replicas be waited for, and if it forgets keys, takes no writes or is too old.
     pub async fn open(self) -> Result<RedisStore, RedisStoreError> {
         if self.deadline.is_zero() {
             return Err(RedisStoreError::NoTime);
@@ -112,8 +115,12 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> RedisStoreBuilder<C> {
             tokens_per_login: most,
             identity: StoreIdentity::new(),
         });
-        for warning in store.check().await? {
-            telemetry::store_promises_less(&warning);
+        let mut warnings = store.check().await?;
+        if !store.replicas_follow().await.map_err(BackendError::into_error)? {
+            warnings.push(RedisWarning::TooFewReplicas);
+        }
+        for warning in &warnings {
+            telemetry::store_promises_less(warning);
         }
         Ok(store)
     }

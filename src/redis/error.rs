@@ -22,8 +22,8 @@ pub enum RedisStoreError {
     /// It was to be waited for no replica.
     #[error("to wait for 0 replicas is to wait for nothing: give 1 or more")]
     NoReplicas,
-    /// The time in which the replicas have to have what was counted is none, or as long as a call may take.
-    #[error("replicas cannot be waited for within {} ms: give 1 ms or more, and less than the deadline", .0.as_millis())]
+    /// The time in which the replicas have to have what was counted is none, or more than half of what a call may take.
+    #[error("replicas cannot be waited for within {} ms: give 1 ms or more, and half of the deadline or less", .0.as_millis())]
     Wait(Duration),
     /// The server is of an earlier version.
     #[error("the server has the version {0}: the store needs Redis 7.0 or Valkey 7.2, or later")]

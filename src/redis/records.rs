@@ -53,6 +53,18 @@ impl RedisStore {
         })
     }
 
+    /// Whether the replicas that are to be waited for have what is written now.
+    pub(super) async fn replicas_follow(&self) -> Result<bool, BackendError> {
+        let Some(replicas) = self.replicas() else { return Ok(true) };
+        let asked = async {
+            match self.load_records(&[RecordKey::from_bytes([0; 16])], Some(replicas)).await {
+                Err(Failure::Replicas { .. }) => Ok(false),
+                answer => answer.map(|_| true),
+            }
+        };
+        self.within(asked).await
+    }
+
     async fn swap_records(&self, changes: &[RecordChange]) -> Result<bool, Failure> {
         let keys: Vec<String> = changes.iter().map(|change| self.keys().record(change.key())).collect();
         let behind_stamp = |change: &RecordChange| [&change.stamp().as_bytes()[..], change.bytes()].concat();

@@ -16,6 +16,8 @@ use crate::boundary::sync::held;
 const MOST_SILENT: u32 = 2;
 /// A call that was given up sooner says nothing: its client may have hung up.
 const SHORTEST: Duration = Duration::from_millis(100);
+/// How long the next new connection waits after one, so that a server which is slow is not asked for more and more of them.
+const PAUSE: Duration = Duration::from_secs(1);
 /// How long a new connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
 
@@ -26,8 +28,10 @@ type Connecting<C> = Pin<Box<dyn Future<Output = RedisResult<C>> + Send>>;
 /// A `ConnectionManager` connects again when its connection was closed. One that stays open and silent it keeps, and all calls with it,
 /// until the system gives it up: after a quarter of an hour where a machine has vanished, never where something in between goes on to
 /// take what is sent. So after two calls in a row that got no answer in time this one makes another connection beside it, and
-/// goes over to that. In time means the store's deadline, or the time-out of the connection if that is shorter. A call that is given
-/// up within 100 ms does not count, so keep both above that.
+/// goes over to that, once a second at most. In time means the store's deadline, or the time-out of the connection if that is shorter. A
+/// call that is given up within 100 ms does not count, for its client may have hung up: keep the deadline above that.
+///
+/// It is for connections to one server. Of a cluster, servers that answer would hide one that is silent.
 ///
 /// ```no_run
 /// use redis::aio::{ConnectionManager, ConnectionManagerConfig};
@@ -57,6 +61,8 @@ struct State<C> {
     /// How many calls had no answer since one had.
     silent: u32,
     is_renewing: bool,
+    /// When the last one was made.
+    renewed: Option<Instant>,
 }
 
 impl<C> Clone for RenewingConnection<C> {
@@ -83,14 +89,14 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> RenewingConnection<C> {
     {
         let connection = connect().await?;
         let connect = Box::new(move || -> Connecting<C> { Box::pin(connect()) });
-        let state = State { connection, number: 0, silent: 0, is_renewing: false };
+        let state = State { connection, number: 0, silent: 0, is_renewing: false, renewed: None };
         Ok(Self(Arc::new(Inner { connect, state: Mutex::new(state) })))
     }
 
     /// The connection of a call that begins now.
     fn call(&self) -> (C, Call<C>) {
         let state = self.0.lock();
-        let call = Call { of: self.clone(), number: state.number, began: Instant::now(), is_over: false };
+        let call = Call { of: self.clone(), number: state.number, began: Instant::now(), end: End::GivenUp };
         (state.connection.clone(), call)
     }
 }
@@ -107,15 +113,26 @@ struct Call<C: ConnectionLike + Clone + Send + Sync + 'static> {
     /// Of the connection.
     number: u64,
     began: Instant,
-    is_over: bool,
+    end: End,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Nobody waits for it any more.
+    GivenUp,
+    /// The library says that there was no answer in time.
+    TimedOut,
+    Answered,
 }
 
 impl<C: ConnectionLike + Clone + Send + Sync + 'static> Call<C> {
     fn ended<T>(mut self, answer: &RedisResult<T>) {
         if answer.as_ref().is_err_and(redis::RedisError::is_timeout) {
+            self.end = End::TimedOut;
             return;
         }
-        self.is_over = true;
+        self.end = End::Answered;
         let mut state = self.of.0.lock();
         if state.number == self.number {
             state.silent = 0;
@@ -125,7 +142,12 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Call<C> {
 
 impl<C: ConnectionLike + Clone + Send + Sync + 'static> Drop for Call<C> {
     fn drop(&mut self) {
-        if self.is_over || self.began.elapsed() < SHORTEST {
+        let is_silence = match self.end {
+            End::Answered => false,
+            End::TimedOut => true,
+            End::GivenUp => self.began.elapsed() >= SHORTEST,
+        };
+        if !is_silence {
             return;
         }
         let mut state = self.of.0.lock();
@@ -133,24 +155,33 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Drop for Call<C> {
             return;
         }
         state.silent = state.silent.saturating_add(1);
-        if state.silent < MOST_SILENT || state.is_renewing {
+        let is_soon = state.renewed.is_some_and(|renewed| renewed.elapsed() < PAUSE);
+        if state.silent < MOST_SILENT || state.is_renewing || is_soon {
             return;
         }
         // Without a runtime nobody waits for an answer.
         if let Ok(runtime) = Handle::try_current() {
             state.is_renewing = true;
-            drop(runtime.spawn(renew(Arc::clone(&self.of.0))));
+            drop(runtime.spawn(renew(Renewing(Arc::clone(&self.of.0)))));
         }
     }
 }
 
-/// Goes over to a new connection, if there is one.
-async fn renew<C>(of: Arc<Inner<C>>) {
-    let made = timeout(CONNECT, (of.connect)()).await;
-    let mut state = of.lock();
-    state.is_renewing = false;
-    // Else the next call that has no answer tries it once more.
-    if let Ok(Ok(connection)) = made {
+/// A renewal. It ends also where its task is given up, or panics.
+struct Renewing<C>(Arc<Inner<C>>);
+
+impl<C> Drop for Renewing<C> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.is_renewing = false;
+        state.renewed = Some(Instant::now());
+    }
+}
+
+/// Goes over to a new connection, if there is one. Else the next call that has no answer tries it once more.
+async fn renew<C>(of: Renewing<C>) {
+    if let Ok(Ok(connection)) = timeout(CONNECT, (of.0.connect)()).await {
+        let mut state = of.0.lock();
         state.connection = connection;
         state.number = state.number.wrapping_add(1);
         state.silent = 0;

@@ -1,6 +1,6 @@
 //! Waiting until replicas have what was counted.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use redis::{Cmd, Value, cmd};
@@ -18,21 +18,23 @@ pub(super) struct Replicas {
     pub(super) breaker: Breaker,
     wanted: u32,
     within: Duration,
-    /// Whether something was written that may not be at the replicas. It is waited for before anything that was loaded counts: what
+    /// How often something was written that may not be at the replicas. It is waited for before anything that was loaded counts: what
     /// is not known to have happened is looked up, and would be found.
-    is_owed: AtomicBool,
+    debts: AtomicU64,
+    /// How many of them are at the replicas: the first ones.
+    paid: AtomicU64,
 }
 
 /// What may not be at the replicas. It is owed from its end on, unless it was paid.
 struct Debt<'a> {
-    is_owed: &'a AtomicBool,
+    debts: &'a AtomicU64,
     is_paid: bool,
 }
 
 impl Drop for Debt<'_> {
     fn drop(&mut self) {
         if !self.is_paid {
-            self.is_owed.store(true, Ordering::SeqCst);
+            self.debts.fetch_add(1, Ordering::SeqCst);
         }
     }
 }
@@ -40,22 +42,24 @@ impl Drop for Debt<'_> {
 impl Replicas {
     pub(super) fn new(connection: Box<dyn Connection>, wanted: u32, within: Duration) -> Self {
         let breaker = Breaker::new("Replication of Redis");
-        Self { connection, breaker, wanted, within, is_owed: AtomicBool::new(false) }
+        Self { connection, breaker, wanted, within, debts: AtomicU64::new(0), paid: AtomicU64::new(0) }
     }
 
     /// Whether they can be waited for within this deadline.
     pub(super) fn check(&self, deadline: Duration) -> Result<(), RedisStoreError> {
         match self.within {
             _ if self.wanted == 0 => Err(RedisStoreError::NoReplicas),
-            // The server takes 0 for no end.
-            within if within.as_millis() == 0 || within >= deadline => Err(RedisStoreError::Wait(within)),
+            // The server takes 0 for no end. A script that it has forgotten is sent again, and then it is waited twice.
+            within if within.as_millis() == 0 || within.saturating_mul(2) > deadline => {
+                Err(RedisStoreError::Wait(within))
+            }
             _ => Ok(()),
         }
     }
 
     /// Whether what was written before must be waited for first.
     pub(super) fn is_owed(&self) -> bool {
-        self.is_owed.load(Ordering::SeqCst)
+        self.paid.load(Ordering::SeqCst) < self.debts.load(Ordering::SeqCst)
     }
 
     fn wait(&self) -> Cmd {
@@ -65,10 +69,11 @@ impl Replicas {
     }
 
     fn debt(&self) -> Debt<'_> {
-        Debt { is_owed: &self.is_owed, is_paid: false }
+        Debt { debts: &self.debts, is_paid: false }
     }
 
-    /// Runs a script that writes, and waits. Where `writes` says that it has written nothing there is nothing to wait for.
+    /// Runs a script that writes, and waits. Where `writes` says that it has written nothing, its first run may have: a client library
+    /// that lost the answer sends it twice. So what is loaded next waits for that.
     pub(super) async fn run(
         &self,
         script: &Prepared,
@@ -77,51 +82,52 @@ impl Replicas {
         writes: impl Fn(&Value) -> bool,
     ) -> Result<Value, Failure> {
         let mut debt = self.debt();
-        let (answer, count) = self.script_and_wait(Vec::new(), script, keys, values).await?;
+        let (answer, count) = self.script_and_wait(script, keys, values, None).await?;
         if writes(&answer) {
             self.must_have(count)?;
+            debt.is_paid = true;
         }
-        debt.is_paid = true;
         Ok(answer)
     }
 
-    /// Runs a script that only reads, and waits for all that was written before. The server counts from the last write of the same
-    /// connection, which may be new: so there is one, which says nothing.
+    /// Runs a script that only reads, and waits for all that it has seen. The server counts from the last write of the same
+    /// connection, which may be new: so there is one behind it, which says nothing.
     pub(super) async fn pay(&self, written: String, script: &Prepared, keys: &[String]) -> Result<Value, Failure> {
-        self.is_owed.store(false, Ordering::SeqCst);
-        let mut debt = self.debt();
+        let debts = self.debts.load(Ordering::SeqCst);
         let mut write = cmd("SET");
         write.arg(written).arg("").arg("PX").arg(60_000);
-        let (answer, count) = self.script_and_wait(vec![write], script, keys, &[]).await?;
+        let (answer, count) = self.script_and_wait(script, keys, &[], Some(write)).await?;
         self.must_have(count)?;
-        debt.is_paid = true;
+        // Not those that came since: what they wrote may have come behind this.
+        self.paid.fetch_max(debts, Ordering::SeqCst);
         Ok(answer)
     }
 
     /// In one go, so that all of it is over one connection, also if that is made again behind this one.
     async fn script_and_wait(
         &self,
-        before: Vec<Cmd>,
         script: &Prepared,
         keys: &[String],
         values: &[Argument<'_>],
+        behind: Option<Cmd>,
     ) -> Result<(Value, i64), Failure> {
-        match self.all(before.clone(), script.by_name(keys, values)).await {
+        match self.all(script.by_name(keys, values), behind.clone()).await {
             Err(Failure::Command(told)) if told.is_unknown_script() => {
-                self.all(before, script.whole(keys, values)).await
+                self.all(script.whole(keys, values), behind).await
             }
             answers => answers,
         }
     }
 
-    async fn all(&self, mut commands: Vec<Cmd>, script: Cmd) -> Result<(Value, i64), Failure> {
-        commands.extend([script, self.wait()]);
-        let mut answers = Vec::with_capacity(commands.len());
+    async fn all(&self, script: Cmd, behind: Option<Cmd>) -> Result<(Value, i64), Failure> {
+        let commands = [Some(script), behind, Some(self.wait())].into_iter().flatten().collect();
+        let mut answers = Vec::with_capacity(3);
         for answer in self.connection.run_all(commands).await? {
             answers.push(answer.extract_error()?);
         }
-        match (answers.pop(), answers.pop()) {
-            (Some(count), Some(answer)) => Ok((answer, number(count)?)),
+        let count = answers.pop();
+        match (answers.into_iter().next(), count) {
+            (Some(answer), Some(count)) => Ok((answer, number(count)?)),
             _ => Err(Failure::Value("an answer of the server")),
         }
     }

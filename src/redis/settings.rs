@@ -26,6 +26,9 @@ pub enum RedisWarning {
     LateSync(String),
     /// There are so many replicas: a fail-over to one loses the last writes.
     Replicas(u64),
+    /// Fewer replicas than are to be [waited for](super::RedisStoreBuilder::wait_for_replicas) have what was written: attempts are 503
+    /// until they do.
+    TooFewReplicas,
     /// This could not be seen, because the server does not allow it or does not say it.
     Unseen(&'static str),
     /// Of a cluster's servers only one was asked for its `appendfsync`.
@@ -48,6 +51,9 @@ impl fmt::Display for RedisWarning {
                 "{count} replicas follow at a distance: a fail-over loses the last writes, so a login ends, one that was ended lives \
                  again, or some guesses and a spent value are forgotten"
             ),
+            Self::TooFewReplicas => {
+                f.write_str("fewer replicas have what was written than are waited for: attempts are 503 until they do")
+            }
             Self::Unseen(setting) => write!(f, "`{setting}` could not be seen: it is not known what is lost with the server"),
             Self::OneOfMany => f.write_str("`appendfsync` was seen of one server of the cluster alone"),
         }

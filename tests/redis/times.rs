@@ -73,3 +73,31 @@ async fn every_key_has_an_end() {
         assert!(key.starts_with(&format!("{prefix}:")) && left > 590_000 && left <= most, "{key}: {left} ms");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_over_soon_takes_nothing_out_of_the_lists_that_it_comes_into() {
+    let Some(server) = Redis::start("lists") else { return };
+    let [store, _] = make_two(&server, &new_prefix()).await;
+    let (app, now) = (ClientId::new("app").unwrap(), SystemTime::now());
+    let (long, short) = (family(1, YEAR), family(2, Duration::from_secs(60)));
+    for (number, (login, lifetime)) in [(&long, YEAR), (&short, Duration::from_secs(60))].into_iter().enumerate() {
+        begin_family(&store, login.clone(), &digest(number as u64), now).await.unwrap();
+        // Both tokens are of the long login, and of no login.
+        for family in [Some(long.id()), None] {
+            let record = AccessTokenRecord::new("alice", app.clone(), now, now + lifetime).with_family(family);
+            store.insert(digest(10 + 2 * number as u64 + u64::from(family.is_none())), record).await.unwrap();
+        }
+    }
+    let mut connection = connect(&server).await;
+    let keys: Vec<String> = cmd("KEYS").arg("*").query_async(&mut connection).await.unwrap();
+    let mut lists = 0;
+    for key in keys {
+        let kind: String = cmd("TYPE").arg(&key).query_async(&mut connection).await.unwrap();
+        if kind == "zset" {
+            let left: u128 = cmd("PTTL").arg(&key).query_async(&mut connection).await.unwrap();
+            assert!(left > (YEAR - Duration::from_secs(3600)).as_millis(), "{key}: {left} ms");
+            lists += 1;
+        }
+    }
+    assert!(lists >= 3, "the logins of the subject, the tokens of the login, and what the subject has: {lists}");
+}

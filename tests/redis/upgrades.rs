@@ -40,7 +40,9 @@ fn has(bytes: &[u8], text: &str) -> bool {
 
 /// With one fact more, if it is a login or an access token.
 fn with_fact(argument: &[u8]) -> Vec<u8> {
-    let begin = argument.windows(2).position(|pair| pair == b"{\"").filter(|_| has(argument, "\"methods\":"));
+    // The facts stand behind random bytes, which may look like their beginning.
+    let facts = argument.windows(10).rposition(|part| part == b"\"methods\":");
+    let begin = facts.and_then(|facts| argument[..facts].windows(2).rposition(|pair| pair == b"{\""));
     match begin {
         Some(begin) => [&argument[..=begin], FACT.as_bytes(), &argument[begin + 1..]].concat(),
         None => argument.to_vec(),
