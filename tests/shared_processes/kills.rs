@@ -53,6 +53,11 @@ pub fn serves_again(address: SocketAddr, since: Instant, user: &str) -> Duration
     }
 }
 
+/// The first answer that is none of a server whose engine, or its disk, is slow.
+fn served(ask: impl Fn() -> Option<(u16, String)>) -> (u16, String) {
+    (0..20).map(|_| ask().expect("the server lives")).find(|(status, _)| *status != 503).expect("the engine answers")
+}
+
 /// What stands still.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Request {
@@ -182,7 +187,7 @@ impl<S: Store> Kills<'_, S> {
 
     /// The login with whose token a refresh is made.
     fn first(&self, address: SocketAddr, user: &str) -> Tokens {
-        let (status, body) = login(address, someone(), &format!("{user}-first"), "right").unwrap();
+        let (status, body) = served(|| login(address, someone(), &format!("{user}-first"), "right"));
         assert_eq!(status, 200, "{body}");
         Tokens::of(&body)
     }
@@ -222,17 +227,21 @@ impl<S: Store> Kills<'_, S> {
                 // With its engine gone a server may still look at a password that was charged before.
                 let most = if answer.is_some() { 1 } else { least };
                 assert!((least..=most).contains(&before), "{step:?}: verified {before} times");
-                let mut denied = 0;
+                let (mut denied, mut unknown) = (0, 0);
                 loop {
-                    let (status, body) = login(server.address, from, user, &format!("guess{denied}")).unwrap();
+                    let (status, body) =
+                        login(server.address, from, user, &format!("guess{}", denied + unknown)).unwrap();
                     match status {
                         400 => denied += 1,
                         429 => break,
+                        // A disk that has other work may be slow. It may be charged.
+                        503 if unknown < 20 => unknown += 1,
                         _ => panic!("{step:?}: {status} {body}"),
                     }
                 }
                 // What is not known to be charged may be, and what was verified is.
-                assert!(denied + before <= 10 && denied >= 9, "{step:?}: {before} verified, and then {denied}");
+                let counts = format!("{step:?}: {before} verified, then {denied}, and {unknown} unknown");
+                assert!(denied + before <= 10 && denied + unknown >= 9, "{counts}");
             }
             Request::Login => {
                 let given = answer.filter(|_| told).map(|(_, body)| Tokens::of(&body));
@@ -245,7 +254,7 @@ impl<S: Store> Kills<'_, S> {
                 assert!(begun <= 1 && access == begun, "{step:?}: a login and its access token: {begun} and {access}");
                 let is_done = step.moment == After || step.call == Answer;
                 assert!(step.moment == During || begun == u64::from(is_done || told), "{step:?}: begun is {begun}");
-                let (status, body) = login(server.address, from, user, "right").unwrap();
+                let (status, body) = served(|| login(server.address, from, user, "right"));
                 assert_eq!(status, 200, "{step:?}: {body}");
             }
             Request::Refresh => self.check_refresh(server, step, tokens, answer.filter(|_| told)).await,
@@ -268,7 +277,7 @@ impl<S: Store> Kills<'_, S> {
             assert!(self.is_found(&given.access).await, "{step:?}: a false success");
         }
         // As a client does whose answer was lost.
-        let (status, body) = refresh(server.address, &tokens.refresh).unwrap();
+        let (status, body) = served(|| refresh(server.address, &tokens.refresh));
         assert_eq!(status, 200, "{step:?}: the login is lost: {body}");
         let next = Tokens::of(&body);
         assert!(given.is_none_or(|given| given.refresh == next.refresh), "{step:?}: two successors");
