@@ -336,9 +336,10 @@ fn the_feature_table_of_the_readme_is_that_of_the_manifest() {
     let table = readme.lines().skip_while(|line| !line.starts_with("| Feature")).skip(2);
     let rows: BTreeMap<String, bool> = table
         .take_while(|line| line.starts_with('|'))
-        .map(|line| {
+        .flat_map(|line| {
             let cells: Vec<&str> = line.split('|').map(str::trim).collect();
-            (cells[1].trim_matches('`').to_owned(), cells[2] == "yes")
+            let is_default = cells[2] == "yes";
+            cells[1].split(", ").map(move |name| (name.trim_matches('`').to_owned(), is_default))
         })
         .collect();
     assert_eq!(rows, features);
