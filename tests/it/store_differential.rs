@@ -20,7 +20,7 @@ use tower_password_grant::store::{
 };
 use tower_password_grant::testing::{RefreshTokenUse, TokenState, TokenUsed, begin_family, token_state};
 
-use crate::support::counts::full_or;
+use crate::support::counts::is_full;
 #[cfg(feature = "sqlite")]
 use crate::support::folder;
 use crate::support::reference::{self, Outcome, Reference, State, Use};
@@ -63,21 +63,21 @@ const SUBJECTS: [&str; 3] = ["alice", "ALICE", "bob"];
 
 /// Sequences of at most this many operations.
 const LONGEST: usize = 200;
-const SEQUENCES: usize = 400;
+const SEQUENCES: u32 = 400;
 
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
 /// A number of sequences, or of what must come in so many; a quarter where the counts are not full.
-fn share(full: usize) -> usize {
-    full_or(full, full / 4)
+fn share(full: u32) -> u32 {
+    if is_full() { full } else { full / 4 }
 }
 
 /// The same sequences in each run; `DIFFERENTIAL_SEQUENCES` sets how many.
-fn runner(sequences: usize) -> TestRunner {
+fn runner(sequences: u32) -> TestRunner {
     let cases = std::env::var("DIFFERENTIAL_SEQUENCES").map(|number| number.parse().unwrap());
-    let cases = cases.unwrap_or_else(|_| u32::try_from(share(sequences)).unwrap());
+    let cases = cases.unwrap_or_else(|_| share(sequences));
     let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
     TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
 }

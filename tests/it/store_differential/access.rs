@@ -99,7 +99,7 @@ fn access_token_stores_answer_as_the_reference_does() {
 #[test]
 fn access_token_stores_end_the_same_tokens_of_one_login_when_there_are_too_many() {
     let bounded = play(4);
-    assert!(bounded >= share(100), "{bounded} tokens were too many: the sequences do not reach it");
+    assert!(bounded >= share(100) as usize, "{bounded} tokens were too many: the sequences do not reach it");
 }
 
 /// Plays sequences on stores that keep so many tokens of one login, and answers how many were too many.
