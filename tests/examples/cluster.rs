@@ -190,7 +190,7 @@ pub fn free_port() -> u16 {
 }
 
 /// Where the newest server's programs are: Debian's packages put none of them into the path.
-fn programs() -> Option<PathBuf> {
+pub fn programs() -> Option<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().filter_map(|entry| {
         let folder = entry.ok()?;
         Some((folder.file_name().to_str()?.parse::<u32>().ok()?, folder.path().join("bin")))
@@ -205,7 +205,7 @@ fn has_server(folder: &Path) -> bool {
 }
 
 /// The ids of `postgres`, which the package makes, or of `nobody`.
-fn other_user() -> (u32, u32) {
+pub fn other_user() -> (u32, u32) {
     let users = fs::read_to_string("/etc/passwd").unwrap();
     let find = |name: &str| {
         let fields: Vec<&str> = users.lines().find(|line| line.starts_with(&format!("{name}:")))?.split(':').collect();

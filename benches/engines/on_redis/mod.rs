@@ -1,0 +1,8 @@
+//! Redis.
+
+mod fill;
+mod own;
+mod parts;
+pub mod server;
+
+pub use parts::{clients, counting, limits};
