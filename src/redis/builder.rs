@@ -10,10 +10,8 @@ use super::error::RedisStoreError;
 use super::keys::Keys;
 use super::replicas::Replicas;
 use super::scripts::Scripts;
-use super::settings::RedisWarning;
 use super::store::{Inner, RedisStore};
 use crate::boundary::access::MOST_TOKENS;
-use crate::boundary::backend::BackendError;
 use crate::boundary::identity::StoreIdentity;
 use crate::observe::breaker::Breaker;
 use crate::observe::telemetry;
@@ -115,12 +113,8 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> RedisStoreBuilder<C> {
             tokens_per_login: most,
             identity: StoreIdentity::new(),
         });
-        let mut warnings = store.check().await?;
-        if !store.replicas_follow().await.map_err(BackendError::into_error)? {
-            warnings.push(RedisWarning::TooFewReplicas);
-        }
-        for warning in &warnings {
-            telemetry::store_promises_less(warning);
+        for warning in store.check().await? {
+            telemetry::store_promises_less(&warning);
         }
         Ok(store)
     }

@@ -147,7 +147,8 @@ fn judge(info: &Info<'_>, config: &Config) -> Result<Vec<RedisWarning>, RedisSto
 impl RedisStore {
     /// Looks at the settings of the server, and answers what they promise less than they could: `appendonly`, `appendfsync`, and
     /// replicas. Of a cluster each primary is asked by `INFO`, and one server by `CONFIG GET`. What the server does not let be
-    /// seen is a warning, too. [`open`](super::RedisStoreBuilder::open) does it once.
+    /// seen is a warning, too. Where replicas are [waited for](super::RedisStoreBuilder::wait_for_replicas), it waits for them once.
+    /// [`open`](super::RedisStoreBuilder::open) does all of it once.
     ///
     /// # Errors
     /// Fails if the server cannot be asked, if it is a replica or too old, and if its `maxmemory-policy` is one that forgets keys,
@@ -171,6 +172,8 @@ impl RedisStore {
             }
         }
         warnings.extend(is_one_of_many.then_some(RedisWarning::OneOfMany));
+        let follow = self.replicas_follow().await.map_err(BackendError::into_error)?;
+        warnings.extend((!follow).then_some(RedisWarning::TooFewReplicas));
         Ok(warnings)
     }
 

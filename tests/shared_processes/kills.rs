@@ -129,7 +129,7 @@ impl<S: Store> Kills<'_, S> {
                 server.kill();
                 assert!(asked.join().unwrap().is_none(), "{step:?}: the answer was lost");
                 let server = self.server();
-                self.check(&server, request, step, &user, from, &tokens, None).await;
+                self.check(&server, (request, step), (&user, from, &tokens), None).await;
                 done += 1;
             }
         }
@@ -165,7 +165,7 @@ impl<S: Store> Kills<'_, S> {
             let since = Instant::now();
             slowest = slowest.max(serves_again(server.address, since, "back"));
             self.look_again(since).await;
-            self.check(&server, request, step, &user, from, &tokens, Some(answer)).await;
+            self.check(&server, (request, step), (&user, from, &tokens), Some(answer)).await;
             done += 1;
         }
         println!(
@@ -208,15 +208,12 @@ impl<S: Store> Kills<'_, S> {
         })
     }
 
-    /// Looks at what a kill has left, and goes on as a client would.
+    /// Looks at what a kill has left, and goes on as this client would.
     async fn check(
         &self,
         server: &Server,
-        request: Request,
-        step: Step,
-        user: &str,
-        from: Ipv4Addr,
-        tokens: &Tokens,
+        (request, step): (Request, Step),
+        (user, from, tokens): (&str, Ipv4Addr, &Tokens),
         answer: Option<(u16, String)>,
     ) {
         let told = answer.as_ref().is_some_and(|(status, _)| *status != 503);

@@ -201,7 +201,7 @@ impl<S: Store> Races<S> {
         let (began, number) = (Instant::now(), servers.len());
         let mut spent = 0;
         for round in 0..rounds as u64 {
-            let first = 1 << 50 | (number as u64) << 40 | round * VALUES;
+            let first = (1 << 50) | ((number as u64) << 40) | (round * VALUES);
             let told = at_once(servers, vec![Task::Spend { first, values: VALUES }; number]);
             let by_all: u64 = told.iter().map(|told| told.count).sum();
             assert_eq!(by_all, VALUES, "round {round}: {told:?}");

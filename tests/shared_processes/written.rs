@@ -180,7 +180,7 @@ async fn logins<S: Store>(store: S, is_over: Arc<AtomicBool>) -> Written {
         }
         written.logins.push((number, Instant::now()));
         // Every other one ends, and each has a value of its own.
-        if number % 2 == 0 && RefreshTokenStore::revoke_family(&store, id).await.is_ok() {
+        if number.is_multiple_of(2) && RefreshTokenStore::revoke_family(&store, id).await.is_ok() {
             written.ends.push(number);
         }
         if store.consume(&digest(number), SystemTime::now() + HOUR).await.is_ok() {
