@@ -80,8 +80,9 @@ impl Engine {
         }
         let data = folder.join("data").display().to_string();
         // Reached over a socket in its folder, by its own user and root alone.
-        let arguments = ["-D", &data, "-h", "", "-k", ".", "-c", "unix_socket_permissions=0700"].map(str::to_owned);
-        let url = format!("host='{}' user=postgres dbname=postgres", folder.display());
+        let socket = folder.display().to_string();
+        let arguments = ["-D", &data, "-h", "", "-k", &socket, "-c", "unix_socket_permissions=0700"].map(str::to_owned);
+        let url = format!("host='{socket}' user=postgres dbname=postgres");
         let program = programs.join("postgres");
         let mut own = Own { program, arguments: arguments.into(), folder, user, process: None };
         let made = own
