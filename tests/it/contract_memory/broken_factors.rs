@@ -232,10 +232,23 @@ impl FactorStore for Broken {
     }
 }
 
+/// What these break is seen by calls at once, which a busy machine may run one after the other.
+const IN_TWO_STEPS: [Fault; 3] = [Fault::RemovesWhatItSawAlone, Fault::SpendsInTwoSteps, Fault::SwapsInTwoSteps];
+
 #[test]
 fn each_broken_store_of_authenticators_is_told_which_promise_it_breaks() {
-    let tell = |fault| complaint(contract::factor_store(async || contract::two_handles(Broken::new(fault))));
-    let told = FAULTS.iter().map(|(fault, promise)| (fault, promise, tell(*fault)));
+    let tell = |fault, promise| {
+        let goes = if IN_TWO_STEPS.contains(&fault) { 10 } else { 1 };
+        let mut told = String::new();
+        for _ in 0..goes {
+            told = complaint(contract::factor_store(async || contract::two_handles(Broken::new(fault))));
+            if told.contains(promise) {
+                break;
+            }
+        }
+        told
+    };
+    let told = FAULTS.iter().map(|(fault, promise)| (fault, promise, tell(*fault, promise)));
     let wrong: Vec<_> = told.filter(|(_, promise, told)| !told.contains(*promise)).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
