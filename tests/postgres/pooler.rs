@@ -57,7 +57,7 @@ impl Pooler {
             command.uid(user).gid(group);
         }
         let pooler = Self { process: command.spawn().unwrap(), port };
-        for _ in 0..100 {
+        for _ in 0..600 {
             if TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
                 return Some(pooler);
             }
