@@ -132,7 +132,8 @@ async fn what_one_version_writes_the_other_reads_in_both_directions() {
     })
     .await;
     let counts = [&devices.own, &devices.of_the_one_before].map(|count| count.load(Ordering::Relaxed));
-    assert!(counts.iter().all(|count| *count > 100), "{counts:?}");
+    // Some dozens of its own, for only the short suites begin at the next version.
+    assert!(counts.iter().all(|count| *count > 10), "{counts:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
